@@ -1,0 +1,52 @@
+// Package bindhttp puts a [binding.Guard] in front of net/http handlers, and of
+// whatever takes a func(http.Handler) http.Handler: chi, connect-go, alice.
+//
+//	http.Handle("GET /accounts", bindhttp.Protect(guard)(accounts))
+//	http.Handle("POST /payments", bindhttp.Protect(guard)(bindhttp.RequireScopes("payments")(payments)))
+//
+// Handlers get the ResponseWriter of the server itself, so that Flush, Hijack,
+// WebSocket and server-sent events work as without a guard. The package needs
+// the standard library alone.
+package bindhttp
+
+import (
+	"net/http"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// Protect returns middleware that runs a handler only for requests that the
+// guard admits, with the token in their context ([binding.TokenFromContext]) and
+// without the header fields that carried a certificate. Others are answered by
+// [binding.Error.Write].
+//
+// Guards may be nested: a group's, and a stricter one on a route inside it. A
+// nil guard refuses every request.
+func Protect(guard *binding.Guard) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			admitted, err := guard.Admit(r)
+			if err != nil {
+				binding.AsError(err).Write(w, r)
+				return
+			}
+			next.ServeHTTP(w, admitted)
+		})
+	}
+}
+
+// RequireScopes returns middleware for a route behind [Protect] that runs the
+// handler only if the token carries all of the scopes; others are answered 403
+// insufficient_scope (RFC 6750 §3.1). Without Protect in front of it, or
+// without a scope, it refuses every request with 500.
+func RequireScopes(scopes ...string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := binding.CheckScopes(r, scopes...); err != nil {
+				binding.AsError(err).Write(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package binding
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+)
+
+// A Certificate is the certificate whose private key the client of a request
+// has proven to hold. The zero Certificate is none.
+type Certificate struct {
+	// Thumbprint is the SHA-256 digest of the DER encoding.
+	Thumbprint Thumbprint
+
+	// DER is the certificate, or nil where a proxy forwards its digest alone.
+	// It must not be changed.
+	DER []byte
+
+	parsed *x509.Certificate
+}
+
+// ErrCertificateNotForwarded is returned by [Certificate.X509] when there are no
+// bytes to parse.
+var ErrCertificateNotForwarded = errors.New("binding: only the certificate's digest is known")
+
+// X509 returns the certificate parsed, or an error where only its digest is
+// known or where crypto/x509 does not parse what the proxy forwarded. The
+// binding needs neither. The result is shared and must not be changed.
+func (c Certificate) X509() (*x509.Certificate, error) {
+	if c.parsed != nil {
+		return c.parsed, nil
+	}
+	if c.DER == nil {
+		return nil, ErrCertificateNotForwarded
+	}
+	return x509.ParseCertificate(c.DER)
+}
+
+// A CertificateSource finds the client certificate of a request. It must be
+// safe for concurrent use, and a comparable type, such as a pointer.
+//
+// It returns the certificate, or the zero Certificate and no error when the
+// client presented none. An error means that there is something which it cannot
+// read or does not trust: a bound token is then refused, never downgraded. If
+// the error is an [*Error], its Reason is reported.
+//
+// A source that reads header fields also has the method
+//
+//	Headers() []string
+//
+// that names them: [Guard.Admit] removes those, and fields whose names fold to
+// them, from the request that it returns.
+type CertificateSource interface {
+	ClientCertificate(r *http.Request) (Certificate, error)
+}
+
+// headerSource is what a CertificateSource may have besides.
+type headerSource interface{ Headers() []string }
+
+// connection is the source that a guard has by default: the TLS connection that
+// the request came over.
+type connection struct{}
+
+// ClientCertificate returns the leaf that the client presented in the TLS
+// handshake. crypto/tls has checked the proof of possession by then, and so this
+// asks for a completed handshake; chains are no concern of the binding (RFC
+// 8705 §6.2). Never another certificate of the chain: a client sends whatever
+// intermediates it likes, and has proven nothing about them.
+//
+// A resumed session has the certificate of its first handshake (RFC 8446 §4.6.1).
+func (connection) ClientCertificate(r *http.Request) (Certificate, error) {
+	if r.TLS == nil || !r.TLS.HandshakeComplete || len(r.TLS.PeerCertificates) == 0 {
+		return Certificate{}, nil
+	}
+	leaf := r.TLS.PeerCertificates[0]
+	return Certificate{Thumbprint: ThumbprintOf(leaf), DER: leaf.Raw, parsed: leaf}, nil
+}

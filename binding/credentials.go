@@ -1,0 +1,53 @@
+package binding
+
+import (
+	"net/http"
+	"strings"
+)
+
+// credentials takes the access token from the Authorization field, the only
+// place where it is looked for: a token in the query or the body (RFC 6750
+// §2.2, §2.3) is no credential and changes nothing.
+func credentials(header http.Header, acceptDPoP bool) (token string, dpop bool, refusal *Error) {
+	fields := header["Authorization"]
+	switch {
+	case len(fields) == 0 || len(fields) == 1 && fields[0] == "":
+		return "", false, &Error{Reason: ReasonCredentialsMissing}
+	case len(fields) > 1:
+		// RFC 9110 §11.6.2: not a list. Which one would a proxy have checked?
+		return "", false, &Error{Reason: ReasonCredentialsAmbiguous}
+	}
+	// A scheme ends at the first space. Ending it at other bytes that cannot be
+	// in a name as well gives those the answer of a malformed Bearer credential.
+	scheme, rest := fields[0], ""
+	if end := strings.IndexFunc(fields[0], func(c rune) bool { return c <= ' ' || c >= 0x7f }); end >= 0 {
+		scheme, rest = fields[0][:end], fields[0][end:]
+	}
+	switch {
+	case strings.EqualFold(scheme, "Bearer"): // RFC 9110 §11.1: case-insensitive
+	case strings.EqualFold(scheme, "DPoP") && acceptDPoP:
+		dpop = true
+	default:
+		return "", false, &Error{Reason: ReasonCredentialsUnsupported}
+	}
+	token = strings.TrimLeft(rest, " ")
+	if token == rest || !isB64Token(token) { // RFC 6750 §2.1: "Bearer" 1*SP b64token
+		return "", false, &Error{Reason: ReasonCredentialsMalformed}
+	}
+	return token, dpop, nil
+}
+
+// isB64Token: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=".
+func isB64Token(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '-', '.', '_', '~', '+', '/':
+		default:
+			if !isAlnum(c) {
+				return false
+			}
+		}
+	}
+	return s != ""
+}

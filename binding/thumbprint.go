@@ -1,0 +1,115 @@
+package binding
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"strings"
+)
+
+// A Thumbprint is the SHA-256 digest of a certificate's DER encoding, the
+// value that the x5t#S256 confirmation member carries (RFC 8705 §3.1).
+//
+// The zero Thumbprint is no certificate's: it matches nothing, itself included.
+// A Thumbprint is comparable, but compare with [Thumbprint.Matches].
+type Thumbprint [sha256.Size]byte
+
+// digestOfNothing is what a proxy sends that hashes an absent certificate.
+var digestOfNothing = Thumbprint(sha256.Sum256(nil))
+
+// ThumbprintOf returns the thumbprint of a certificate: of the whole
+// certificate, not of its key, so that a renewed certificate has another one.
+// It is the zero Thumbprint for nil and for a certificate without Raw bytes.
+func ThumbprintOf(certificate *x509.Certificate) Thumbprint {
+	if certificate == nil || len(certificate.Raw) == 0 {
+		return Thumbprint{}
+	}
+	return sha256.Sum256(certificate.Raw)
+}
+
+// Matches reports, in constant time, whether both are the thumbprint of one
+// certificate. The zero Thumbprint and the digest of no bytes match nothing, on
+// either side: two absent certificates are not the same certificate.
+func (t Thumbprint) Matches(other Thumbprint) bool {
+	return !t.empty() && !other.empty() && subtle.ConstantTimeCompare(t[:], other[:]) == 1
+}
+
+func (t Thumbprint) empty() bool {
+	return t == Thumbprint{} || t == digestOfNothing
+}
+
+// String returns the form in which x5t#S256 carries a thumbprint: base64url
+// without padding, 43 characters (RFC 8705 §3.1). A thumbprint is no secret.
+func (t Thumbprint) String() string {
+	return base64.RawURLEncoding.EncodeToString(t[:])
+}
+
+// thumbprintLength is the number of characters of 32 bytes in base64url.
+const thumbprintLength = 43
+
+// ParseThumbprint reads the value of x5t#S256: exactly 43 characters of
+// base64url without padding, the last one canonical (RFC 8705 §3.1, RFC 7515
+// §2, RFC 4648 §3.5). The error is an [*Error] whose Reason tells which wrong
+// form came, because issuers do get it wrong: [ReasonThumbprintHex],
+// [ReasonThumbprintPadded], [ReasonThumbprintStandardAlphabet],
+// [ReasonThumbprintSHA1] or [ReasonThumbprintMalformed].
+func ParseThumbprint(value string) (Thumbprint, error) {
+	var t Thumbprint
+	if len(value) != thumbprintLength || !isBase64URL(value) {
+		return t, &Error{Reason: wrongForm(value)}
+	}
+	// Strict, so that two values never name one digest (RFC 4648 §3.5).
+	if _, err := base64.RawURLEncoding.Strict().Decode(t[:], []byte(value)); err != nil {
+		return Thumbprint{}, &Error{Reason: ReasonThumbprintMalformed}
+	}
+	return t, nil
+}
+
+// wrongForm names the mistake in a value that is no x5t#S256.
+func wrongForm(value string) Reason {
+	const sha1Length = 27 // 20 bytes in base64url
+	bare := strings.TrimRight(value, "=")
+	digits := strings.ReplaceAll(value, ":", "")
+	switch {
+	case (len(digits) == 64 || len(digits) == 40) && isHex(digits):
+		return ReasonThumbprintHex
+	case len(bare) == sha1Length && (isBase64URL(bare) || isBase64Standard(bare)):
+		return ReasonThumbprintSHA1
+	case len(bare) == thumbprintLength && strings.ContainsAny(bare, "+/") && isBase64Standard(bare):
+		return ReasonThumbprintStandardAlphabet
+	case len(bare) == thumbprintLength && bare != value && isBase64URL(bare):
+		return ReasonThumbprintPadded
+	}
+	return ReasonThumbprintMalformed
+}
+
+func isBase64URL(s string) bool {
+	return onlyAlnumOr(s, '-', '_')
+}
+
+func isBase64Standard(s string) bool {
+	return onlyAlnumOr(s, '+', '/')
+}
+
+func onlyAlnumOr(s string, a, b byte) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlnum(c) && c != a && c != b {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}

@@ -1,0 +1,131 @@
+package binding
+
+import (
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/binding/internal/object"
+)
+
+// Expect says what a resource server expects of an access token. The zero
+// value accepts no token: Issuer, Audiences and Now are required.
+type Expect struct {
+	// Issuer is compared with iss exactly, character by character (RFC 8414 §3.3).
+	Issuer string
+
+	// Audiences names this resource server: aud must hold one of them, compared
+	// exactly (RFC 9068 §4).
+	Audiences []string
+
+	// Now is the time by which exp, nbf and iat are judged.
+	Now time.Time
+
+	// Leeway is the difference allowed between our clock and the issuer's. A
+	// token is good while Now is at most Leeway past exp.
+	Leeway time.Duration
+
+	// MaxLifetime, if positive, refuses a token whose exp lies further ahead of
+	// Now, Leeway added.
+	MaxLifetime time.Duration
+
+	// ScopeClaims names the claims that may hold the scopes; the first that is
+	// present is read. Nil is scope (RFC 9068 §2.2.3).
+	ScopeClaims []string
+
+	// ClientIDClaims names the claims that may hold the client; the first that
+	// is present is read. Nil is client_id, azp, cid, appid.
+	ClientIDClaims []string
+
+	// KnownAccessToken says that the token's kind was stated outside its claims,
+	// as typ at+jwt states it (RFC 9068 §2.1). Otherwise claims that belong to
+	// another kind of token (an ID token, a refresh token, a security event)
+	// refuse it (RFC 8725 §3.12).
+	KnownAccessToken bool
+}
+
+// Validate checks the claims: iss, aud and exp are required and must be as
+// expected, nbf and iat must not lie in the future. It returns the token to
+// give to a guard, with scopes and client read from the claims that Expect
+// names. The error is an [*Error] with a reason of the token.
+func (t *Token) Validate(expect Expect) (*Token, error) {
+	if expect.Issuer == "" || t.issuer != expect.Issuer {
+		return nil, &Error{Reason: ReasonTokenIssuer}
+	}
+	if !t.isFor(expect.Audiences) {
+		return nil, &Error{Reason: ReasonTokenAudience}
+	}
+	if err := t.ValidAt(expect.Now, expect.Leeway); err != nil {
+		return nil, err
+	}
+	if expect.MaxLifetime > 0 && t.expiry.After(expect.Now.Add(expect.MaxLifetime+expect.Leeway)) {
+		return nil, &Error{Reason: ReasonTokenLifetime}
+	}
+	if !expect.KnownAccessToken && t.isOtherKind() {
+		return nil, &Error{Reason: ReasonTokenType}
+	}
+	if expect.ScopeClaims == nil && expect.ClientIDClaims == nil {
+		return t, nil
+	}
+	named := *t
+	if refusal := named.readNames(orDefault(expect.ScopeClaims, defaultScopeClaims),
+		orDefault(expect.ClientIDClaims, defaultClientIDClaims)); refusal != nil {
+		return nil, refusal
+	}
+	return &named, nil
+}
+
+func orDefault(names, otherwise []string) []string {
+	if names == nil {
+		return otherwise
+	}
+	return names
+}
+
+// ValidAt checks the token's times alone: exp, which is required, nbf and iat
+// (RFC 7519 §4.1.4 to §4.1.6). A verifier that keeps a token that it has
+// verified asks again at every use. The error is an [*Error] with
+// [ReasonTokenExpired] or [ReasonTokenNotYetValid], or with [ReasonTokenClaims]
+// if there is no exp.
+func (t *Token) ValidAt(now time.Time, leeway time.Duration) error {
+	if now.IsZero() || t.expiry.IsZero() {
+		return &Error{Reason: ReasonTokenClaims} // RFC 9068 §2.2: exp is required
+	}
+	if now.After(t.expiry.Add(leeway)) {
+		return &Error{Reason: ReasonTokenExpired}
+	}
+	if latest := now.Add(leeway); t.notBefore.After(latest) || t.issuedAt.After(latest) {
+		return &Error{Reason: ReasonTokenNotYetValid}
+	}
+	return nil
+}
+
+func (t *Token) isFor(audiences []string) bool {
+	return slices.ContainsFunc(t.audience, func(a string) bool { return slices.Contains(audiences, a) })
+}
+
+// isOtherKind reports whether the claims are plainly those of a token that is
+// no access token (RFC 8725 §3.12). It is a net with holes: an ID token without
+// any of these claims cannot be told from an access token, which is why RFC
+// 9068 §2.1 has typ.
+func (t *Token) isOtherKind() bool {
+	for _, m := range t.members {
+		switch m.Name {
+		case "nonce", "at_hash", "c_hash", "s_hash", // ID token: OpenID Connect Core §2, §3.3.2.11
+			"events": // logout token and security event: RFC 8417 §2.2
+			return true
+		case "typ": // Keycloak: Bearer, but also ID, Refresh, Offline, Logout, ...
+			switch kind, _ := object.String(m.Value); kind {
+			case "Bearer", "DPoP", "JWT", "at+jwt":
+			default:
+				return true
+			}
+		case "token_use": // Amazon Cognito, Ory Hydra: also id, refresh_token
+			switch use, _ := object.String(m.Value); use {
+			case "access", "access_token":
+			default:
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,315 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// remoteKeys keeps the keys of one issuer. One goroutine fetches, one fetch at a
+// time; requests read a snapshot and never wait for a scheduled fetch.
+//
+// Ages and schedules are by the monotonic clock: a clock that is set does
+// nothing here.
+type remoteKeys struct {
+	source     source
+	fresh      time.Duration
+	maxAge     time.Duration // of keys that serve
+	timeout    time.Duration // of a fetch
+	maxWaiters int
+	issuer     string
+	observe    func(Event)
+	told       bool // that tokens are not bound
+
+	current atomic.Pointer[snapshot]
+
+	mu       sync.Mutex // for what follows; never held while anybody is asked
+	flight   *flight    // the fetch that is under way or about to be, or nil
+	waiters  int
+	failure  error     // of the last fetch, or nil
+	retryAt  time.Time // when the next fetch is due
+	onDemand [demands]time.Time
+	closed   bool
+
+	wake    chan struct{} // a flight was opened on demand
+	ctx     context.Context
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+// A snapshot is a key set as it was at some time.
+type snapshot struct {
+	set   *keySet
+	asOf  time.Time     // when it was asked for, so that it is never taken for newer than it is
+	fresh time.Duration // how long after that
+}
+
+// A flight is one fetch, joined by all who wait for it.
+type flight struct {
+	opened time.Time
+	done   chan struct{} // closed when it is over
+	err    error         // readable then
+}
+
+// A fetch on demand is caused by a token whose kid is unknown: at most demands
+// of them in each window, however many ask and whatever becomes of them.
+const (
+	demands      = 2
+	demandWindow = 30 * time.Second
+)
+
+// The waits between attempts while fetches fail: by chance between nothing and a
+// limit that doubles.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+var (
+	// ErrNotReady: no keys have been fetched yet, or the last are too old.
+	ErrNotReady = errors.New("jwks: the issuer's keys are not to be had")
+
+	// ErrClosed: the verifier was closed.
+	ErrClosed = errors.New("jwks: the verifier is closed")
+
+	errTooManyWaiters = errors.New("jwks: too many requests wait for the issuer's keys")
+)
+
+func newRemoteKeys(c Config) *remoteKeys {
+	k := &remoteKeys{
+		source:     newSource(c),
+		fresh:      c.Fresh,
+		maxAge:     c.MaxStale,
+		timeout:    c.FetchTimeout,
+		maxWaiters: c.MaxWaiters,
+		issuer:     c.Issuer,
+		observe:    c.Observe,
+		wake:       make(chan struct{}, 1),
+		stopped:    make(chan struct{}),
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.flight = newFlight() // so that the first requests find it to join
+	go k.run()
+	return k
+}
+
+func newFlight() *flight {
+	return &flight{opened: time.Now(), done: make(chan struct{})}
+}
+
+// run fetches until close, when it is due or when a flight was opened.
+func (k *remoteKeys) run() {
+	defer k.land()
+	failures := 0
+	for {
+		wait, err := k.fly(failures)
+		if err != nil {
+			failures++
+		} else {
+			failures = 0
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-k.wake:
+			timer.Stop()
+		case <-k.ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// fly makes one fetch and returns how long to wait for the next.
+func (k *remoteKeys) fly(failures int) (time.Duration, error) {
+	k.mu.Lock()
+	if k.flight == nil {
+		k.flight = newFlight()
+	}
+	f := k.flight
+	k.mu.Unlock()
+
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
+	set, err := k.source.fetch(ctx)
+	cancel()
+
+	before := k.current.Load()
+	latest := &snapshot{set: set, asOf: start, fresh: jitter(k.fresh)}
+	wait := time.Until(start.Add(latest.fresh * 9 / 10))
+	if err != nil {
+		limit := min(lastRetry, firstRetry<<min(failures, 6))
+		wait = rand.N(limit)
+	}
+
+	k.mu.Lock()
+	if k.closed {
+		err = ErrClosed // what came after close is not used
+	}
+	if err == nil {
+		k.current.Store(latest)
+	}
+	k.failure, k.retryAt = err, time.Now().Add(wait)
+	k.flight = nil
+	f.err = err
+	select { // a wake that this flight has answered
+	case <-k.wake:
+	default:
+	}
+	k.mu.Unlock()
+	close(f.done)
+
+	k.tell(before, latest, err)
+	return wait, err
+}
+
+// land ends run: a flight that was opened and not flown fails, so that nobody
+// waits for it.
+func (k *remoteKeys) land() {
+	k.mu.Lock()
+	if f := k.flight; f != nil {
+		k.flight, f.err = nil, ErrClosed
+		close(f.done)
+	}
+	k.mu.Unlock()
+	close(k.stopped)
+}
+
+// jitter returns d, a tenth more or less.
+func jitter(d time.Duration) time.Duration {
+	return d*9/10 + rand.N(d/5)
+}
+
+// usable returns the keys that may serve now, or nil. It takes no lock.
+func (k *remoteKeys) usable() *snapshot {
+	s := k.current.Load()
+	if s == nil || time.Since(s.asOf) > max(k.maxAge, s.fresh) {
+		return nil
+	}
+	return s
+}
+
+// forHeader returns the keys by which to judge a token with this header, all
+// of whose cheap checks have passed. Without usable keys it waits for a fetch
+// that is under way; without the header's key it asks the issuer once more, as
+// far as the budget goes. An error means that nobody can say: 503, not 401.
+func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) {
+	arrived := time.Now()
+	for {
+		seen := k.usable()
+		if seen != nil && seen.set.knows(h) {
+			return seen.set, nil
+		}
+		f, err := k.join(seen)
+		if err != nil {
+			return nil, err
+		}
+		if f == nil { // no more to be learned at present
+			return seen.set, nil
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+		}
+		k.leave()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if f.err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotReady, f.err)
+		}
+		// A fetch that began before this token arrived may have missed the key
+		// it was signed with: one more.
+		if latest := k.usable(); latest != nil && !f.opened.Before(arrived) {
+			return latest.set, nil
+		}
+	}
+}
+
+// join returns a flight to wait for, which the caller then leaves. It opens one
+// if there is none and a token with an unknown key may. Without keys at all
+// (seen is nil) it opens none: the schedule does. It returns nil when the
+// answer is that of the keys that were seen.
+func (k *remoteKeys) join(seen *snapshot) (*flight, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil, ErrClosed
+	}
+	if k.flight == nil {
+		switch {
+		case seen == nil:
+			return nil, k.notReady()
+		case k.demand():
+			k.flight = newFlight()
+			k.wake <- struct{}{} // has room: there was no flight
+		case k.failure != nil:
+			return nil, k.notReady()
+		default:
+			return nil, nil
+		}
+	}
+	if k.waiters >= k.maxWaiters {
+		return nil, errTooManyWaiters
+	}
+	k.waiters++
+	return k.flight, nil
+}
+
+func (k *remoteKeys) leave() {
+	k.mu.Lock()
+	k.waiters--
+	k.mu.Unlock()
+}
+
+// demand takes a fetch out of the budget, if one is left.
+func (k *remoteKeys) demand() bool {
+	now := time.Now()
+	oldest := &k.onDemand[0]
+	if !oldest.IsZero() && now.Sub(*oldest) < demandWindow {
+		return false
+	}
+	copy(k.onDemand[:], k.onDemand[1:])
+	k.onDemand[demands-1] = now
+	return true
+}
+
+func (k *remoteKeys) notReady() error {
+	if k.failure == nil {
+		return ErrNotReady
+	}
+	return fmt.Errorf("%w: %w", ErrNotReady, k.failure)
+}
+
+// retryAfter is the time until the next attempt.
+func (k *remoteKeys) retryAfter() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return max(time.Second, time.Until(k.retryAt))
+}
+
+func (k *remoteKeys) ready() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.closed:
+		return ErrClosed
+	case k.usable() == nil:
+		return k.notReady()
+	}
+	return nil
+}
+
+func (k *remoteKeys) close() {
+	k.mu.Lock()
+	k.closed = true
+	k.current.Store(nil)
+	k.mu.Unlock()
+	k.cancel()
+	<-k.stopped
+	k.source.close()
+}

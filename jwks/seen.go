@@ -1,0 +1,52 @@
+package jwks
+
+import (
+	"crypto/sha256"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// seenTokens remembers verified tokens by their SHA-256 digest. What it holds is
+// that a signature was good, and nothing else: times, keys and the binding are
+// checked at every use. It holds no token.
+type seenTokens struct {
+	cache *otter.Cache[[sha256.Size]byte, seenToken] // nil: remember nothing
+}
+
+type seenToken struct {
+	token    *binding.Token
+	alg      Algorithm
+	material [sha256.Size]byte // of the key that verified it
+}
+
+func newSeenTokens(size int) seenTokens {
+	if size < 0 {
+		return seenTokens{}
+	}
+	return seenTokens{cache: otter.Must(&otter.Options[[sha256.Size]byte, seenToken]{
+		MaximumSize: size,
+		// Its housekeeping is done by who causes it: no goroutine outlives us.
+		Executor: func(task func()) { task() },
+	})}
+}
+
+func (s seenTokens) get(digest [sha256.Size]byte) (seenToken, bool) {
+	if s.cache == nil {
+		return seenToken{}, false
+	}
+	return s.cache.GetIfPresent(digest)
+}
+
+func (s seenTokens) put(digest [sha256.Size]byte, seen seenToken) {
+	if s.cache != nil {
+		s.cache.Set(digest, seen)
+	}
+}
+
+func (s seenTokens) forget(digest [sha256.Size]byte) {
+	if s.cache != nil {
+		s.cache.Invalidate(digest)
+	}
+}

@@ -1,0 +1,105 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/certbound/certbound/binding/metadata"
+)
+
+// A source asks the issuer for its keys: for the metadata that names the key
+// set, unless the configuration does, and for the set. It is used by one
+// goroutine at a time.
+type source struct {
+	client      *metadata.Client
+	own         *http.Transport // the client's, if it is ours
+	issuer      string
+	metadataURL string // "": the well-known paths
+	maxKeys     int
+
+	fixed    bool   // url is the configuration's
+	url      string // of the key set; "": metadata has to be read
+	age      int    // fetches since metadata was read
+	notBound bool   // metadata does not say that tokens are bound
+}
+
+// metadataEvery is how many fetches use what metadata has said.
+const metadataEvery = 10
+
+var errNoJWKSURI = errors.New("the metadata names no jwks_uri")
+
+func newSource(c Config) source {
+	s := source{
+		issuer:      c.Issuer,
+		metadataURL: c.MetadataURL,
+		url:         c.URL,
+		fixed:       c.URL != "",
+		maxKeys:     c.MaxKeys,
+	}
+	s.client = &metadata.Client{
+		Transport:            c.Transport,
+		DangerouslyAllowHTTP: c.DangerouslyAllowHTTP,
+		Timeout:              c.FetchTimeout,
+		MaxBody:              c.MaxBody,
+	}
+	if c.Transport == nil {
+		s.own = metadata.NewTransport()
+		s.client.Transport = s.own
+	}
+	return s
+}
+
+// fetch asks once. A panic, of a Transport for instance, is an error: it would
+// end the process, for it is nobody's request.
+func (s *source) fetch(ctx context.Context) (set *keySet, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			set, err = nil, fmt.Errorf("jwks: a fetch panicked with a %T", p)
+		}
+	}()
+	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
+		if err := s.readMetadata(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.age++
+	set, err = s.readKeys(ctx)
+	if err != nil && !s.fixed {
+		s.url = "" // the set may have moved
+	}
+	return set, err
+}
+
+func (s *source) readMetadata(ctx context.Context) error {
+	var server *metadata.AuthorizationServer
+	var err error
+	if s.metadataURL != "" {
+		server, err = s.client.AuthorizationServerAt(ctx, s.issuer, s.metadataURL)
+	} else {
+		server, err = s.client.AuthorizationServer(ctx, s.issuer)
+	}
+	switch {
+	case err != nil:
+		return err
+	case server.JWKSURI == "":
+		return errNoJWKSURI
+	}
+	s.url, s.age, s.notBound = server.JWKSURI, 0, !server.CertificateBoundAccessTokens
+	return nil
+}
+
+func (s *source) readKeys(ctx context.Context) (*keySet, error) {
+	document, err := s.client.Get(ctx, s.url)
+	if err != nil {
+		return nil, err
+	}
+	return readKeySet(document, s.maxKeys)
+}
+
+func (s *source) close() {
+	if s.own != nil {
+		s.own.CloseIdleConnections()
+	}
+}

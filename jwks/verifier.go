@@ -1,0 +1,146 @@
+package jwks
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// A Verifier verifies the JWT access tokens of one issuer. It is a
+// [binding.TokenVerifier]. Make one with [New] and Close it when done; it is safe
+// for concurrent use. The zero Verifier is not usable.
+type Verifier struct {
+	issuer     string
+	algorithms []Algorithm // nil: all
+	types      []string
+	expect     binding.Expect // without Now
+	clock      func() time.Time
+	keys       *remoteKeys
+	seen       seenTokens
+}
+
+func newVerifier(c Config) *Verifier {
+	clock := c.Clock
+	if clock == nil {
+		clock = time.Now
+	}
+	return &Verifier{
+		issuer:     c.Issuer,
+		algorithms: slices.Clone(c.Algorithms),
+		types:      c.TokenTypes,
+		expect: binding.Expect{
+			Issuer:         c.Issuer,
+			Audiences:      slices.Clone(c.Audiences),
+			Leeway:         c.Leeway,
+			MaxLifetime:    c.MaxLifetime,
+			ScopeClaims:    slices.Clone(c.ScopeClaims),
+			ClientIDClaims: slices.Clone(c.ClientIDClaims),
+		},
+		clock: clock,
+		keys:  newRemoteKeys(c),
+		seen:  newSeenTokens(c.SeenTokens),
+	}
+}
+
+// VerifyToken verifies an access token (RFC 9068 §4): everything that is cheap
+// first, then its signature. It may wait for keys, until ctx ends. The error is
+// a [*binding.Error]: a fault of the token is 401, of the issuer 503.
+func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
+	if len(token) > maxTokenLength {
+		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
+	}
+	digest := sha256.Sum256([]byte(token))
+	if seen, err := v.again(digest); seen != nil || err != nil {
+		return seen, err
+	}
+	t, err := parse(token)
+	if err != nil {
+		return nil, err
+	}
+	return v.first(ctx, t, digest)
+}
+
+// again returns the token if it was verified before and would be now: it is
+// within its time, and the very key that verified it is still published, in a
+// set within its age.
+func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
+	seen, ok := v.seen.get(digest)
+	if !ok {
+		return nil, nil
+	}
+	if err := seen.token.ValidAt(v.clock(), v.expect.Leeway); err != nil {
+		return nil, err
+	}
+	keys := v.keys.usable()
+	if keys == nil || !keys.set.publishes(seen.material, seen.alg) {
+		v.seen.forget(digest)
+		return nil, nil // as a token that was never seen
+	}
+	return seen.token, nil
+}
+
+// first verifies a token that was not verified before.
+func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) (*binding.Token, error) {
+	if v.algorithms != nil && !slices.Contains(v.algorithms, t.header.alg) || !isKnown(t.header.alg) {
+		return nil, &binding.Error{Reason: binding.ReasonTokenAlgorithm}
+	}
+	if !slices.Contains(v.types, t.header.typ) {
+		return nil, &binding.Error{Reason: binding.ReasonTokenType}
+	}
+	expect := v.expect
+	expect.Now = v.clock()
+	expect.KnownAccessToken = t.header.typ == typeAccessToken
+	claims, err := t.claims.Validate(expect)
+	if err != nil {
+		return nil, err
+	}
+
+	keys, err := v.keys.forHeader(ctx, &t.header)
+	if err != nil {
+		return nil, v.unavailable(ctx, err)
+	}
+	signer, tried := keys.verify(t)
+	switch {
+	case tried == 0:
+		return nil, &binding.Error{Reason: binding.ReasonTokenKeyUnknown}
+	case signer == nil:
+		// No fetch: whoever can write a kid could make us ask (a key that is
+		// replaced under its kid is learned with the next scheduled fetch).
+		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
+	}
+	v.seen.put(digest, seenToken{token: claims, alg: t.header.alg, material: signer.material})
+	return claims, nil
+}
+
+func isKnown(alg Algorithm) bool {
+	_, known := methods[alg]
+	return known
+}
+
+// unavailable makes the answer to a token for which there are no keys to judge
+// it by: no fault of the token's.
+func (v *Verifier) unavailable(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return &binding.Error{Reason: binding.ReasonCanceled, Cause: err}
+	}
+	return &binding.Error{Reason: binding.ReasonKeysUnavailable, Cause: err, RetryAfter: v.keys.retryAfter()}
+}
+
+// Issuer returns Config.Issuer.
+func (v *Verifier) Issuer() string { return v.issuer }
+
+// Ready returns nil if there are keys to verify with, and otherwise why not. It
+// asks nobody. Use it for a readiness probe, not a liveness probe: that the
+// issuer is away is no reason to be restarted.
+func (v *Verifier) Ready() error { return v.keys.ready() }
+
+// Close stops fetching, ends a fetch that is under way and returns when no
+// goroutine is left. After it every token is answered 503. It returns nil.
+func (v *Verifier) Close() error {
+	v.keys.close()
+	return nil
+}
