@@ -1,0 +1,216 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// options is the command line, read and checked.
+type options struct {
+	framework string
+	listen    string
+	identity  *tls.Certificate // nil: plain HTTP
+
+	issuer    string
+	audiences []string
+	jwksURL   string
+	refresh   time.Duration
+	types     []string
+	roots     *x509.CertPool // nil: the machine's
+
+	acceptDPoP bool
+	policy     binding.Policy
+	scopes     []string
+}
+
+var frameworks = []string{"nethttp", "echo", "gin"}
+
+var policies = map[string]binding.Policy{
+	"require":      binding.RequireBound,
+	"if-bound":     binding.DangerouslyAcceptUnbound,
+	"refuse-bound": binding.DangerouslyBearerOnly,
+}
+
+// reserved are flags of features that this server does not have yet.
+var reserved = []string{
+	"forwarded-format", "forwarded-header", "trust",
+	"introspection", "client-id", "client-cert", "client-key",
+}
+
+// parse reads the command line and joins every mistake in it, not the first
+// alone. It leaves to jwks.New to judge what is jwks.New's; see flagErrors. It
+// returns flag.ErrHelp after printing the help.
+func parse(args []string, output io.Writer) (*options, error) {
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // mistakes are the caller's to print
+	var audiences list
+	framework := flags.String("framework", "nethttp", "nethttp, echo or gin")
+	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one")
+	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate; without it plain HTTP, for use behind a proxy")
+	tlsKey := flags.String("tls-key", "", "PEM `file` with the server's private key")
+	issuer := flags.String("issuer", "", "the authorization server's issuer identifier")
+	flags.Var(&audiences, "audience", "what access tokens must name as their audience; may be repeated")
+	jwksURL := flags.String("jwks-url", "", "the key set's `URL`; without it the issuer's metadata says")
+	refresh := flags.String("jwks-refresh", "10m", "a `duration`: how long fetched keys are fresh, from 1s")
+	typ := flags.String("typ", "at+jwt", "comma `list` of accepted token types: at+jwt, JWT, absent")
+	asCA := flags.String("as-ca", "", "PEM `file` with the roots to reach the authorization server; without it the machine's")
+	schemes := flags.String("schemes", "Bearer", "comma `list` of accepted schemes: Bearer, or Bearer,DPoP for Auth0's clients")
+	policy := flags.String("policy", "require", "require (tokens must be bound), if-bound (unbound ones are accepted), or refuse-bound (no mutual TLS here)")
+	scope := flags.String("scope", "payments", "what GET /payments needs; several with spaces between them")
+	for _, name := range reserved {
+		flags.String(name, "", "not available yet")
+	}
+
+	var mistakes []error
+	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
+	for rest := args; ; {
+		err := flags.Parse(rest)
+		rest = flags.Args()
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			flags.SetOutput(output)
+			flags.Usage()
+			return nil, err
+		case err != nil:
+			mistakes = append(mistakes, err)
+			for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") { // what came for an unknown flag
+				rest = rest[1:]
+			}
+		case len(rest) > 0:
+			mistake("unexpected argument %q", rest[0])
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			break
+		}
+	}
+
+	o := &options{
+		framework: *framework, listen: *listen,
+		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL,
+		types: append([]string{}, splitList(*typ)...), scopes: strings.Fields(*scope),
+	}
+	if !slices.Contains(frameworks, o.framework) {
+		mistake("-framework: %q is not one of %s", o.framework, strings.Join(frameworks, ", "))
+	}
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		mistake("-listen: must be host:port")
+	}
+	switch {
+	case (*tlsCert == "") != (*tlsKey == ""):
+		mistake("-tls-cert and -tls-key: one without the other")
+	case *tlsCert != "":
+		identity, err := tls.LoadX509KeyPair(*tlsCert, *tlsKey)
+		if err != nil {
+			mistake("-tls-cert, -tls-key: %w", err)
+		}
+		o.identity = &identity
+	}
+	var err error
+	if o.refresh, err = time.ParseDuration(*refresh); err != nil || o.refresh <= 0 {
+		mistake("-jwks-refresh: must be a positive duration, such as 10m")
+	}
+	if *asCA != "" {
+		if o.roots, err = loadRoots(*asCA); err != nil {
+			mistake("-as-ca: %w", err)
+		}
+	}
+	for _, scheme := range splitList(*schemes) {
+		switch strings.ToLower(scheme) {
+		case "bearer":
+		case "dpop":
+			o.acceptDPoP = true
+		default:
+			mistake("-schemes: %q is not Bearer or DPoP", scheme)
+		}
+	}
+	if !slices.ContainsFunc(splitList(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
+		mistake("-schemes: Bearer is always accepted, name it")
+	}
+	var known bool
+	if o.policy, known = policies[*policy]; !known {
+		mistake("-policy: %q is not one of require, if-bound, refuse-bound", *policy)
+	}
+	if len(o.scopes) == 0 {
+		mistake("-scope: must name at least one scope")
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if slices.Contains(reserved, f.Name) {
+			mistake("-%s: not available yet", f.Name)
+		}
+	})
+	return o, errors.Join(mistakes...)
+}
+
+// flagOf names the flags behind the fields of jwks.Config.
+var flagOf = map[string]string{
+	"Issuer": "-issuer", "Audiences": "-audience", "URL": "-jwks-url", "Fresh": "-jwks-refresh", "TokenTypes": "-typ",
+}
+
+// flagErrors says of which flags a constructor's errors speak.
+func flagErrors(err error) []error {
+	var all []error
+	switch e := err.(type) {
+	case nil:
+	case binding.ConfigError:
+		name, known := flagOf[e.Field]
+		if !known {
+			name = e.Field
+		}
+		all = append(all, fmt.Errorf("%s: %s", name, e.Problem))
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, flagErrors(inner)...)
+		}
+	case interface{ Unwrap() error }:
+		all = flagErrors(e.Unwrap())
+	default:
+		all = append(all, err)
+	}
+	return all
+}
+
+func loadRoots(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	// An empty pool would refuse every server, and no pool at all would trust
+	// the machine's roots in its place: neither is what was asked for.
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return roots, nil
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, " ") }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+func splitList(s string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
