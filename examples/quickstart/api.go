@@ -55,5 +55,5 @@ func newAPI(framework string, guard *binding.Guard) http.Handler {
 
 func accounts(r *http.Request) string {
 	token, _ := binding.TokenFromContext(r.Context()) // it is there: the guard has admitted the request
-	return "the accounts of " + token.ClientID()
+	return "the accounts of " + token.ClientID() + "\n"
 }
