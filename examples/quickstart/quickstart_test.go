@@ -1,0 +1,122 @@
+package main_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is the quickstart, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "quickstart-test-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	program = filepath.Join(folder, "quickstart")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+func TestTheStoryEndsWellInEveryFramework(t *testing.T) {
+	t.Parallel()
+	for _, framework := range []string{"nethttp", "echo", "gin"} {
+		t.Run(framework, func(t *testing.T) {
+			t.Parallel()
+			output, err := exec.Command(program, "-framework", framework).CombinedOutput()
+			transcript := string(output)
+			require.NoError(t, err, transcript)
+			require.Contains(t, transcript, "with "+framework)
+			require.Equal(t, 1, strings.Count(transcript, "-> 200 OK"))
+			require.Equal(t, 1, strings.Count(transcript, "-> 403 Forbidden"))
+			require.Equal(t, 6, strings.Count(transcript, "-> 401 Unauthorized"))
+			require.Equal(t, 5, strings.Count(transcript, `error="invalid_token"`))
+			require.NotContains(t, transcript, "WRONG")
+			require.NotContains(t, transcript, "eyJ", "a token is in the transcript")
+		})
+	}
+}
+
+func TestAnUnknownFrameworkIsRefused(t *testing.T) {
+	t.Parallel()
+	output, err := exec.Command(program, "-framework", "chi").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 2, exit.ExitCode())
+	require.Contains(t, string(output), "nethttp, echo, gin")
+}
+
+// What -serve leaves for another terminal is used here as its curl commands
+// use it.
+func TestServeStaysUpForAnotherTerminal(t *testing.T) {
+	t.Parallel()
+	command := exec.Command(program, "-serve")
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill() })
+
+	var folder, url string
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if after, found := strings.CutPrefix(lines.Text(), "cd "); found {
+			folder = after
+		}
+		if after, found := strings.CutPrefix(lines.Text(), "The protected API"); found {
+			url = strings.TrimSpace(after)
+		}
+		if strings.HasPrefix(lines.Text(), "The token lives") {
+			break
+		}
+	}
+	read := func(name string) []byte {
+		content, err := os.ReadFile(filepath.Join(folder, name))
+		require.NoError(t, err)
+		return content
+	}
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(read("ca.pem")))
+	call := func(who string) int {
+		config := &tls.Config{RootCAs: roots}
+		if who != "" {
+			certificate, err := tls.X509KeyPair(read(who+".pem"), read(who+"-key.pem"))
+			require.NoError(t, err)
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+		defer client.CloseIdleConnections()
+		request, err := http.NewRequest(http.MethodGet, url+"/accounts", nil)
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer "+string(read("token")))
+		response, err := client.Do(request)
+		require.NoError(t, err)
+		_, _ = io.Copy(io.Discard, response.Body)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, call("client"))
+	require.Equal(t, http.StatusUnauthorized, call("thief"))
+	require.Equal(t, http.StatusUnauthorized, call(""))
+
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, command.Wait())
+	require.NoDirExists(t, folder, "private keys are left behind")
+}

@@ -1,0 +1,184 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+)
+
+// program is the server, built once.
+var program string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "server-test-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	program = filepath.Join(folder, "server")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+const audience = "https://api.example"
+
+// A process is a running server.
+type process struct {
+	url     string
+	command *exec.Cmd
+	log     *lockedBuffer
+}
+
+// start runs the server against an authorization server, with more flags.
+func start(t *testing.T, as *bindingtest.AuthorizationServer, flags ...string) *process {
+	t.Helper()
+	folder := t.TempDir()
+	args := []string{
+		"-listen", "127.0.0.1:0",
+		"-issuer", as.Issuer(), "-audience", audience,
+		"-as-ca", writeFile(t, folder, "ca.pem", as.RootPEM()),
+	}
+	args = append(args, flags...)
+	p := &process{command: exec.Command(program, args...), log: &lockedBuffer{}}
+	p.command.Stderr = p.log
+	stdout, err := p.command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.command.Start())
+	t.Cleanup(func() {
+		_ = p.command.Process.Kill()
+		_ = p.command.Wait()
+	})
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err, p.log.String())
+	address, found := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
+	require.True(t, found, line)
+	p.url = address
+	return p
+}
+
+// withTLS are the flags that give the server the kit's certificate.
+func withTLS(t *testing.T, as *bindingtest.AuthorizationServer, flags ...string) []string {
+	t.Helper()
+	folder := t.TempDir()
+	certificate := as.ServerCertificate()
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	require.NoError(t, err)
+	var chain []byte
+	for _, der := range certificate.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return append(flags,
+		"-tls-cert", writeFile(t, folder, "cert.pem", chain),
+		"-tls-key", writeFile(t, folder, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+}
+
+func writeFile(t *testing.T, folder, name string, content []byte) string {
+	t.Helper()
+	file := filepath.Join(folder, name)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
+// stop asks the server to stop and returns its exit status.
+func (p *process) stop(t *testing.T) int {
+	t.Helper()
+	require.NoError(t, p.command.Process.Signal(syscall.SIGTERM))
+	_ = p.command.Wait()
+	return p.command.ProcessState.ExitCode()
+}
+
+// An answer is what the server said.
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any
+}
+
+func get(t *testing.T, client *http.Client, url, authorization string) answer {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, url, nil)
+	require.NoError(t, err)
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	a := answer{status: response.StatusCode, header: response.Header}
+	require.NoError(t, json.Unmarshal(text, &a.body), string(text))
+	return a
+}
+
+// A party is a client of the server.
+type party struct {
+	certificate tls.Certificate
+	client      *http.Client
+}
+
+func newParty(t *testing.T, as *bindingtest.AuthorizationServer, name string) party {
+	t.Helper()
+	certificate, err := as.NewClientCertificate(name)
+	require.NoError(t, err)
+	client := as.HTTPClient(certificate)
+	t.Cleanup(client.CloseIdleConnections)
+	return party{certificate, client}
+}
+
+func newAuthorizationServer(t *testing.T, config bindingtest.Config) *bindingtest.AuthorizationServer {
+	t.Helper()
+	config.Audience = audience
+	as, err := bindingtest.NewAuthorizationServer(config)
+	require.NoError(t, err)
+	t.Cleanup(as.Close)
+	return as
+}
+
+// boundTo makes the Authorization value of a token that is bound to a party.
+func boundTo(t *testing.T, as *bindingtest.AuthorizationServer, p party, scopes ...string) string {
+	t.Helper()
+	token, err := as.BoundToken(p.certificate.Leaf, scopes...)
+	require.NoError(t, err)
+	return "Bearer " + token
+}
+
+// lockedBuffer takes the log of a process while a test reads it.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
