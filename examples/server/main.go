@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
 	"github.com/certbound/certbound/binding/metadata"
 	"github.com/certbound/certbound/jwks"
 )
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout io.Writer, log *slog.Logger) error {
 	guard, err := binding.New(binding.Config{
 		Tokens:           tokens,
+		Certificates:     options.certificates,
 		Policy:           options.policy,
 		AcceptDPoPScheme: options.acceptDPoP,
 		Observe:          logDecisions(log),
@@ -81,8 +83,9 @@ func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout 
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:       forwarded.ConnContext,
 	}
-	listener, err := net.Listen("tcp", options.listen)
+	listener, err := net.Listen(options.network, options.listen)
 	if err != nil {
 		return err
 	}
@@ -90,6 +93,9 @@ func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout 
 	if options.identity != nil {
 		scheme = "https"
 		server.TLSConfig = binding.TLSConfig(&tls.Config{Certificates: []tls.Certificate{*options.identity}})
+	}
+	if options.network == "unix" {
+		scheme += "+unix"
 	}
 	fmt.Fprintf(stdout, "listening on %s://%s\n", scheme, listener.Addr())
 

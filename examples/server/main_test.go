@@ -123,6 +123,11 @@ func get(t *testing.T, client *http.Client, url, authorization string) answer {
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
+	return do(t, client, request)
+}
+
+func do(t *testing.T, client *http.Client, request *http.Request) answer {
+	t.Helper()
 	response, err := client.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()

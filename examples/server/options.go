@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
 )
 
 // options is the command line, read and checked.
 type options struct {
 	framework string
+	network   string // tcp or unix
 	listen    string
 	identity  *tls.Certificate // nil: plain HTTP
 
@@ -29,9 +31,10 @@ type options struct {
 	types     []string
 	roots     *x509.CertPool // nil: the machine's
 
-	acceptDPoP bool
-	policy     binding.Policy
-	scopes     []string
+	certificates binding.CertificateSource // nil: the TLS connection
+	acceptDPoP   bool
+	policy       binding.Policy
+	scopes       []string
 }
 
 var frameworks = []string{"nethttp", "echo", "gin"}
@@ -42,9 +45,8 @@ var policies = map[string]binding.Policy{
 	"refuse-bound": binding.DangerouslyBearerOnly,
 }
 
-// reserved are flags of features that this server does not have yet.
+// reserved are the flags of what this server does not have yet.
 var reserved = []string{
-	"forwarded-format", "forwarded-header", "trust",
 	"introspection", "client-id", "client-cert", "client-key",
 }
 
@@ -54,9 +56,9 @@ var reserved = []string{
 func parse(args []string, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // mistakes are the caller's to print
-	var audiences list
+	var audiences, trust list
 	framework := flags.String("framework", "nethttp", "nethttp, echo or gin")
-	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one")
+	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one; unix:PATH is a unix socket")
 	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate; without it plain HTTP, for use behind a proxy")
 	tlsKey := flags.String("tls-key", "", "PEM `file` with the server's private key")
 	issuer := flags.String("issuer", "", "the authorization server's issuer identifier")
@@ -67,6 +69,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	asCA := flags.String("as-ca", "", "PEM `file` with the roots to reach the authorization server; without it the machine's")
 	schemes := flags.String("schemes", "Bearer", "comma `list` of accepted schemes: Bearer, or Bearer,DPoP for Auth0's clients")
 	policy := flags.String("policy", "require", "require (tokens must be bound), if-bound (unbound ones are accepted), or refuse-bound (no mutual TLS here)")
+	format := flags.String("forwarded-format", "", "the `format` in which a proxy forwards the client's certificate: "+formats())
+	header := flags.String("forwarded-header", "", "the `header` that holds it, if not the format's own")
+	flags.Var(&trust, "trust", "`who` may forward certificates: cidr:192.0.2.0/24, cert:X5T#S256, secret:Header=value or =@file, or unix; may be repeated")
 	scope := flags.String("scope", "payments", "what GET /payments needs; several with spaces between them")
 	for _, name := range reserved {
 		flags.String(name, "", "not available yet")
@@ -97,15 +102,17 @@ func parse(args []string, output io.Writer) (*options, error) {
 	}
 
 	o := &options{
-		framework: *framework, listen: *listen,
+		framework: *framework, network: "tcp", listen: *listen,
 		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL,
 		types: append([]string{}, splitList(*typ)...), scopes: strings.Fields(*scope),
 	}
 	if !slices.Contains(frameworks, o.framework) {
 		mistake("-framework: %q is not one of %s", o.framework, strings.Join(frameworks, ", "))
 	}
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
-		mistake("-listen: must be host:port")
+	if path, isUnix := strings.CutPrefix(o.listen, "unix:"); isUnix {
+		o.network, o.listen = "unix", path
+	} else if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		mistake("-listen: must be host:port or unix:path")
 	}
 	switch {
 	case (*tlsCert == "") != (*tlsKey == ""):
@@ -138,6 +145,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	if !slices.ContainsFunc(splitList(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
 		mistake("-schemes: Bearer is always accepted, name it")
 	}
+	var wrong []error
+	o.certificates, wrong = newSource(*format, *header, trust)
+	mistakes = append(mistakes, wrong...)
 	var known bool
 	if o.policy, known = policies[*policy]; !known {
 		mistake("-policy: %q is not one of require, if-bound, refuse-bound", *policy)
@@ -153,9 +163,10 @@ func parse(args []string, output io.Writer) (*options, error) {
 	return o, errors.Join(mistakes...)
 }
 
-// flagOf names the flags behind the fields of jwks.Config.
+// flagOf names the flags behind the fields of jwks.Config and forwarded.Config.
 var flagOf = map[string]string{
 	"Issuer": "-issuer", "Audiences": "-audience", "URL": "-jwks-url", "Fresh": "-jwks-refresh", "TokenTypes": "-typ",
+	"Format": "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
 }
 
 // flagErrors says of which flags a constructor's errors speak.
@@ -179,6 +190,14 @@ func flagErrors(err error) []error {
 		all = append(all, err)
 	}
 	return all
+}
+
+func formats() string {
+	var names []string
+	for _, format := range forwarded.Formats() {
+		names = append(names, string(format))
+	}
+	return strings.Join(names, ", ")
 }
 
 func loadRoots(file string) (*x509.CertPool, error) {

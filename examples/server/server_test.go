@@ -5,6 +5,8 @@ import (
 	"net/http/httptrace"
 	"os/exec"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,8 +155,9 @@ func TestStopsWithItsRequestsFinished(t *testing.T) {
 	t.Parallel()
 	as := newAuthorizationServer(t, bindingtest.Config{})
 	asked, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	as.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(asked)
+		once.Do(func() { close(asked) })
 		select {
 		case <-release:
 			_, _ = w.Write(as.JWKS())
@@ -170,14 +173,17 @@ func TestStopsWithItsRequestsFinished(t *testing.T) {
 	sent := make(chan struct{})
 	traced := *client.client
 	traced.Transport = onceSent{client.client.Transport, func() { close(sent) }}
-	go func() { waiting <- get(t, &traced, server.url+"/whoami", authorization) }()
+	go func() {
+		defer close(waiting) // also when get ends the goroutine
+		waiting <- get(t, &traced, server.url+"/whoami", authorization)
+	}()
 	<-sent
-	exited := make(chan int, 1)
-	go func() { exited <- server.stop(t) }()
+	require.NoError(t, server.command.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "stopping") }, time.Minute, 10*time.Millisecond)
 	close(release)
 	require.Equal(t, http.StatusOK, (<-waiting).status)
-	require.Zero(t, <-exited, server.log.String())
+	_ = server.command.Wait()
+	require.Zero(t, server.command.ProcessState.ExitCode(), server.log.String())
 }
 
 // onceSent tells when a request has been written to its connection.

@@ -1,0 +1,60 @@
+package forwarded_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
+)
+
+// nginx on two hosts in front of this server, which listens where nothing else
+// can reach it.
+func ExampleNew() {
+	source, err := forwarded.New(forwarded.Config{
+		Format: forwarded.Nginx,
+		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.MustParsePrefix("192.0.2.10/31"))},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	guard, err := binding.New(binding.Config{Tokens: verifier, Certificates: source})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := guard.Admit(r); err != nil {
+				binding.AsError(err).Write(w, r)
+			}
+		}),
+		ConnContext: forwarded.ConnContext, // who the peer is, before any middleware
+	}
+	fmt.Println(source.Headers(), server.ConnContext != nil)
+	// Output: [X-Ssl-Client-Cert] true
+}
+
+// Who may say so has no default.
+func ExampleNew_withoutTrust() {
+	_, err := forwarded.New(forwarded.Config{Format: forwarded.Nginx})
+	fmt.Println(err)
+	// Output: forwarded: the source's Config is wrong: Trust: at least one rule is required: whoever can reach this server could be any client
+}
+
+// The proxy shows its own certificate, and carries a secret besides.
+func ExampleTrustProxyName() {
+	source, err := forwarded.New(forwarded.Config{
+		Format: forwarded.RFC9440,
+		Trust: []forwarded.Trust{
+			forwarded.TrustProxyName("proxy.internal.example"),
+			forwarded.TrustSharedSecret("X-Proxy-Key", "9d1c0f6a-new", "4b7e2c11-6f2d-4e57-old"),
+		},
+	})
+	fmt.Println(source != nil, err)
+	// Output: false forwarded: the source's Config is wrong: Trust: TrustSharedSecret: value 1 is no field value of 16 bytes or more
+}
+
+var verifier tokens

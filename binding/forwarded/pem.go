@@ -1,0 +1,91 @@
+package forwarded
+
+import (
+	"crypto/sha256"
+	"strings"
+
+	"github.com/certbound/certbound/binding"
+)
+
+const (
+	pemBegin = "-----BEGIN CERTIFICATE-----"
+	pemEnd   = "-----END CERTIFICATE-----"
+)
+
+func decodeURLPEM(value string) (binding.Certificate, error) {
+	text, err := unescape(value)
+	if err != nil {
+		return binding.Certificate{}, malformed(err)
+	}
+	return decodePEM(text, "\n")
+}
+
+func decodePEMSpaces(value string) (binding.Certificate, error) {
+	return decodePEM(value, " ")
+}
+
+func decodeBase64PEM(value string) (binding.Certificate, error) {
+	text, err := decodeBase64(value)
+	if err != nil {
+		return binding.Certificate{}, malformed(err)
+	}
+	return decodePEM(string(text), "\n")
+}
+
+// decodePEM reads exactly one block, with or without a line break after it.
+func decodePEM(text, lineBreak string) (binding.Certificate, error) {
+	der, rest, err := pemBlock(text, lineBreak)
+	if err == nil && rest != "" && rest != lineBreak {
+		err = errPEM
+	}
+	if err != nil {
+		return binding.Certificate{}, malformed(err)
+	}
+	return certificateOf(der)
+}
+
+// decodeURLPEMChain reads one block or more, and returns the first: the
+// client's own.
+func decodeURLPEMChain(value string) (binding.Certificate, error) {
+	text, err := unescape(value)
+	if err != nil {
+		return binding.Certificate{}, malformed(err)
+	}
+	var first binding.Certificate
+	for more := true; more; {
+		der, rest, err := pemBlock(text, "\n")
+		if err == nil && !isDER(der) {
+			err = errDER
+		}
+		if err == nil && rest != "" && !strings.HasPrefix(rest, "\n") {
+			err = errPEM
+		}
+		if err != nil {
+			return binding.Certificate{}, malformed(err)
+		}
+		if first.DER == nil {
+			first = binding.Certificate{Thumbprint: sha256.Sum256(der), DER: der}
+		}
+		text = strings.TrimPrefix(rest, "\n")
+		more = text != ""
+	}
+	return first, nil
+}
+
+// pemBlock reads the block at the start of the text and returns what is between
+// its lines BEGIN and END, decoded, and what follows. It is no encoding/pem,
+// which skips what is in front of a block, takes headers in it, blanks and
+// nothing at all, and does not read a block whose line breaks are spaces.
+//
+// RFC 7468 §3 has lines of 64 characters; of other lengths they are read too.
+func pemBlock(text, lineBreak string) (decoded []byte, rest string, err error) {
+	body, begins := strings.CutPrefix(text, pemBegin+lineBreak)
+	body, rest, ends := strings.Cut(body, lineBreak+pemEnd)
+	emptyLine := body == "" || strings.HasPrefix(body, lineBreak) || strings.HasSuffix(body, lineBreak) ||
+		strings.Contains(body, lineBreak+lineBreak)
+	if !begins || !ends || emptyLine {
+		return nil, "", errPEM
+	}
+	decoded, err = decodeBase64(strings.ReplaceAll(body, lineBreak, ""))
+	return decoded, rest, err
+}
