@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Config says what a guard requires. [New] validates it, copies it and reports
@@ -100,7 +101,7 @@ func New(config Config) (*Guard, error) {
 	var headers map[string]struct{}
 	switch {
 	case isNil(config.Certificates):
-		mistake("Certificates", "the CertificateSource is a nil pointer")
+		mistake("Certificates", "the CertificateSource is nil")
 	case !reflect.ValueOf(config.Certificates).Comparable():
 		mistake("Certificates", "the CertificateSource must be of a comparable type, such as a pointer")
 	default:
@@ -122,7 +123,7 @@ func New(config Config) (*Guard, error) {
 	}
 	if m := config.ResourceMetadata; m != "" {
 		u, err := url.Parse(m)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" || u.User != nil || !isQuotable(m) {
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" || u.User != nil || !isQuotable(m) || strings.Contains(m, " ") {
 			mistake("ResourceMetadata", "must be an https URL (RFC 9728 section 3)")
 		}
 	}
@@ -146,10 +147,11 @@ func New(config Config) (*Guard, error) {
 }
 
 // isNil also sees a nil pointer in an interface, which is what is left of a
-// constructor whose error was dropped.
+// constructor whose error was dropped, and a nil function.
 func isNil(v any) bool {
 	value := reflect.ValueOf(v)
-	return !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil()
+	kind := value.Kind()
+	return kind == reflect.Invalid || (kind == reflect.Pointer || kind == reflect.Func) && value.IsNil()
 }
 
 func foldedHeaders(source CertificateSource) map[string]struct{} {

@@ -36,6 +36,12 @@ type Error struct {
 	// the default is 5 seconds.
 	RetryAfter time.Duration
 
+	// Opaque says that the access token tells a client nothing by itself: only
+	// its authorization server knows whether it is active. Every answer with
+	// invalid_token then has one description, whatever the Reason, so that who
+	// has stolen a token does not learn that it lives.
+	Opaque bool
+
 	guard *Guard // whose realm, metadata and OnError the answer uses; may be nil
 }
 
@@ -69,8 +75,14 @@ func (e *Error) Error() string {
 	return "binding: request refused: " + string(reason)
 }
 
-// Unwrap returns the Cause.
-func (e *Error) Unwrap() error { return e.Cause }
+// Unwrap returns the Cause. A nil *Error has none: it is what a function returns
+// as an error by mistake, and errors.Is asks it.
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Cause
+}
 
 // Status returns the HTTP status of the answer: 400, 401, 403, 500 or 503.
 func (e *Error) Status() int { return e.Reason.answer().status }
@@ -82,13 +94,21 @@ func (e *Error) Status() int { return e.Reason.answer().status }
 func (e *Error) Code() string { return e.Reason.answer().code }
 
 // Description returns the description of the answer: a fixed ASCII text, the
-// same for reasons that a client should not tell apart, or "".
-func (e *Error) Description() string { return e.Reason.answer().description }
+// same for reasons that a client should not tell apart (see Opaque), or "".
+func (e *Error) Description() string { return e.answer().description }
+
+func (e *Error) answer() answer {
+	a := e.Reason.answer()
+	if e.Opaque && a.code == invalidToken {
+		a.description = indistinct
+	}
+	return a
+}
 
 // Challenge returns the value of WWW-Authenticate (RFC 6750 §3, RFC 9728 §5.1),
 // or "" for an answer that has none: 403 by your own rule, 500 and 503.
 func (e *Error) Challenge() string {
-	a := e.Reason.answer()
+	a := e.answer()
 	switch a.code {
 	case "", invalidRequest, invalidToken, insufficientScope:
 	default:
@@ -118,9 +138,12 @@ func (e *Error) Challenge() string {
 }
 
 // SetHeader sets the answer's header fields: WWW-Authenticate, Retry-After and
-// Cache-Control, replacing what is there.
+// Cache-Control. One that is there is replaced, or removed where the answer has
+// none.
 func (e *Error) SetHeader(header http.Header) {
 	header.Set("Cache-Control", "no-store")
+	header.Del("WWW-Authenticate")
+	header.Del("Retry-After")
 	if challenge := e.Challenge(); challenge != "" {
 		header.Set("WWW-Authenticate", challenge)
 	}
@@ -134,7 +157,11 @@ func (e *Error) retrySeconds() int {
 	if after == 0 {
 		after = defaultRetryAfter
 	}
-	return max(1, int((after+time.Second-1)/time.Second))
+	seconds := int(after / time.Second)
+	if after%time.Second > 0 {
+		seconds++
+	}
+	return max(1, seconds)
 }
 
 // MarshalJSON returns the answer's body: error and error_description, as far as
@@ -171,7 +198,7 @@ func (e *Error) WriteCustom(w http.ResponseWriter, r *http.Request) bool {
 	}
 	e.SetHeader(w.Header())
 	fixed := &fixedStatus{ResponseWriter: w, refusal: e}
-	e.guard.onError(fixed, e.guard.withoutCertificate(r), e)
+	e.guard.onError(fixed, e.guard.withoutCertificate(r), e.guard.own(e))
 	fixed.WriteHeader(0) // if OnError wrote nothing
 	return true
 }

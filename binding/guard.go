@@ -28,9 +28,9 @@ type Guard struct {
 }
 
 // A TokenVerifier finds out whether an access token is valid, and what it says:
-// package jwks for JWTs, or your own. VerifyToken must be safe for concurrent
-// use and make its result with [ParseToken]; [Token.Validate] does the usual
-// checks.
+// package jwks for JWTs, package introspection for opaque tokens, or your own.
+// VerifyToken must be safe for concurrent use and make its result with
+// [ParseToken]; [Token.Validate] does the usual checks.
 //
 // An error that is an [*Error] is answered by its Reason. Any other means that
 // the verifier failed, not the token, and is answered 503. A nil Token without
@@ -71,12 +71,21 @@ func (g *Guard) Admit(r *http.Request) (*http.Request, error) {
 	return g.admit(r, token, read), nil
 }
 
+// Policy returns Config.Policy: what the guard makes of tokens with and without
+// a binding, for who tells others of it (RFC 9728 §2).
+func (g *Guard) Policy() Policy { return g.policy }
+
 // check decides and reports. It fails closed: a panic in a function of the
 // application's is a refusal, also when it is the observer that panics.
 func (g *Guard) check(r *http.Request) (token *Token, read *reading, refusal *Error) {
 	start := time.Now()
 	var d decision
 	refusal = closed(func() *Error { return g.decide(r, &d) })
+	if refusal != nil && d.token != nil && d.token.opaque { // active: see Error.Opaque
+		alike := *refusal
+		alike.Opaque = true
+		refusal = &alike
+	}
 	if reported := closed(func() *Error {
 		g.report(r.Context(), d.token, refusal, time.Since(start))
 		return nil
@@ -115,9 +124,12 @@ func (g *Guard) decide(r *http.Request, d *decision) *Error {
 	if g.audiences != nil && !d.token.isFor(g.audiences) {
 		return &Error{Reason: ReasonTokenAudience}
 	}
+	if d.token.dpopType && !g.acceptDPoP {
+		return &Error{Reason: ReasonTokenType}
+	}
 
 	// 3. and 4. The certificate and the binding: RFC 8705 §3.
-	certificate, refusal := g.prove(r, d, dpop)
+	certificate, refusal := g.prove(r, d, dpop || d.token.dpopType)
 	if refusal != nil {
 		return refusal
 	}
@@ -158,8 +170,8 @@ func (g *Guard) prove(r *http.Request, d *decision, dpop bool) (Certificate, *Er
 	expected, bound := d.token.Thumbprint()
 	if !bound {
 		// RFC 8705 §3 leaves a token without a confirmation to policy. One that
-		// came under the DPoP scheme is no bearer token under any policy: that
-		// scheme stands for proof (RFC 9449 §7.1).
+		// came under the DPoP scheme, or was issued for it, is no bearer token
+		// under any policy: that scheme stands for proof (RFC 9449 §5, §7.1).
 		if g.policy == RequireBound || dpop {
 			return Certificate{}, &Error{Reason: ReasonTokenUnbound}
 		}
@@ -224,7 +236,7 @@ func (g *Guard) report(ctx context.Context, token *Token, refusal *Error, took t
 		event.Issuer, event.ClientID, event.Bound = token.issuer, token.clientID, token.bound
 	}
 	if refusal != nil {
-		event.Err, event.Reason = refusal, refusal.Reason
+		event.Err, event.Reason = g.own(refusal), refusal.Reason
 		event.Expected, event.Presented = refusal.Expected, refusal.Presented
 	}
 	g.observe(ctx, event)

@@ -51,6 +51,9 @@ const (
 	ReasonTokenKeyUnknown Reason = "token_key_unknown"
 	// ReasonTokenSignature: no key that fits verifies the signature.
 	ReasonTokenSignature Reason = "token_signature"
+	// ReasonTokenInactive: the authorization server says that the opaque token
+	// is not active (RFC 7662 §2.2): expired, revoked, or never issued.
+	ReasonTokenInactive Reason = "token_inactive"
 	// ReasonTokenRevoked: Config.Authorize returned ErrTokenRevoked.
 	ReasonTokenRevoked Reason = "token_revoked"
 )
@@ -154,6 +157,10 @@ const (
 // answer does not tell which keys there are.
 const unverifiable = "the signature of the access token could not be verified"
 
+// indistinct is the one text for an opaque token that is refused: see
+// Error.Opaque.
+const indistinct = "the access token is not active, or not for this client and this resource server"
+
 const badConfirmation = "the confirmation of the access token is not one that this resource server can check"
 
 const unreadable = "the access token is bound to a client certificate, and the client certificate could not be read"
@@ -178,6 +185,7 @@ var answers = map[Reason]answer{
 	ReasonTokenLifetime:    {http.StatusUnauthorized, invalidToken, "the access token lives longer than is accepted here"},
 	ReasonTokenKeyUnknown:  {http.StatusUnauthorized, invalidToken, unverifiable},
 	ReasonTokenSignature:   {http.StatusUnauthorized, invalidToken, unverifiable},
+	ReasonTokenInactive:    {http.StatusUnauthorized, invalidToken, indistinct},
 	ReasonTokenRevoked:     {http.StatusUnauthorized, invalidToken, "the access token was revoked"},
 
 	ReasonConfirmationMalformed:      {http.StatusUnauthorized, invalidToken, badConfirmation},

@@ -31,6 +31,9 @@ type Token struct {
 
 	bound      bool
 	thumbprint Thumbprint
+
+	opaque   bool // by Validate: an introspection response
+	dpopType bool // an opaque token whose token_type is DPoP
 }
 
 // ParseToken reads the claims of an access token: the payload of a JWT, or an

@@ -2,6 +2,7 @@ package binding
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/binding/internal/object"
@@ -41,23 +42,52 @@ type Expect struct {
 	// another kind of token (an ID token, a refresh token, a security event)
 	// refuse it (RFC 8725 §3.12).
 	KnownAccessToken bool
+
+	// Introspection says that the claims are an introspection response (RFC 7662
+	// §2.2), whose members are optional: iss and exp are checked when present.
+	// token_type, when present, must be Bearer, access_token, or DPoP, which
+	// only a guard with Config.AcceptDPoPScheme takes. The token is then opaque:
+	// a guard answers for it as [Error] says at Opaque.
+	Introspection bool
+
+	// DangerouslyAcceptMissingAudience, with Introspection, accepts a response
+	// without aud that states its token_type. A token that was issued for any
+	// other resource server of the same authorization server is then accepted
+	// here. An aud that is present is checked none the less.
+	DangerouslyAcceptMissingAudience bool
 }
 
-// Validate checks the claims: iss, aud and exp are required and must be as
-// expected, nbf and iat must not lie in the future. It returns the token to
-// give to a guard, with scopes and client read from the claims that Expect
-// names. The error is an [*Error] with a reason of the token.
+// Validate checks the claims: iss, aud and exp are required, as far as Expect
+// does not say otherwise, and must be as expected, nbf and iat must not lie in
+// the future. It returns the token to give to a guard, with scopes and client
+// read from the claims that Expect names. The error is an [*Error] with a
+// reason of the token.
 func (t *Token) Validate(expect Expect) (*Token, error) {
-	if expect.Issuer == "" || t.issuer != expect.Issuer {
+	if t.opaque != expect.Introspection {
+		marked := *t
+		marked.opaque, marked.dpopType = expect.Introspection, false
+		t = &marked
+	}
+	// RFC 7662 §2.2: iss is optional. ParseToken refuses an empty one, so that
+	// none is absent.
+	absent := expect.Introspection && t.issuer == ""
+	if expect.Issuer == "" || t.issuer != expect.Issuer && !absent {
 		return nil, &Error{Reason: ReasonTokenIssuer}
 	}
-	if !t.isFor(expect.Audiences) {
+	if !t.isFor(expect.Audiences) && !t.mayLackAudience(expect) {
 		return nil, &Error{Reason: ReasonTokenAudience}
+	}
+	if expect.Introspection {
+		typed, refusal := t.withTokenType()
+		if refusal != nil {
+			return nil, refusal
+		}
+		t = typed
 	}
 	if err := t.ValidAt(expect.Now, expect.Leeway); err != nil {
 		return nil, err
 	}
-	if expect.MaxLifetime > 0 && t.expiry.After(expect.Now.Add(expect.MaxLifetime+expect.Leeway)) {
+	if expect.MaxLifetime > 0 && (t.expiry.IsZero() || t.expiry.After(expect.Now.Add(expect.MaxLifetime).Add(expect.Leeway))) {
 		return nil, &Error{Reason: ReasonTokenLifetime}
 	}
 	if !expect.KnownAccessToken && t.isOtherKind() {
@@ -81,16 +111,17 @@ func orDefault(names, otherwise []string) []string {
 	return names
 }
 
-// ValidAt checks the token's times alone: exp, which is required, nbf and iat
-// (RFC 7519 §4.1.4 to §4.1.6). A verifier that keeps a token that it has
+// ValidAt checks the token's times alone: exp, which is required unless Validate
+// found an introspection response, nbf and iat (RFC 7519 §4.1.4 to §4.1.6). A verifier that keeps a token that it has
 // verified asks again at every use. The error is an [*Error] with
 // [ReasonTokenExpired] or [ReasonTokenNotYetValid], or with [ReasonTokenClaims]
 // if there is no exp.
 func (t *Token) ValidAt(now time.Time, leeway time.Duration) error {
-	if now.IsZero() || t.expiry.IsZero() {
+	endless := t.expiry.IsZero()
+	if now.IsZero() || endless && !t.opaque {
 		return &Error{Reason: ReasonTokenClaims} // RFC 9068 §2.2: exp is required
 	}
-	if now.After(t.expiry.Add(leeway)) {
+	if !endless && now.After(t.expiry.Add(leeway)) {
 		return &Error{Reason: ReasonTokenExpired}
 	}
 	if latest := now.Add(leeway); t.notBefore.After(latest) || t.issuedAt.After(latest) {
@@ -101,6 +132,33 @@ func (t *Token) ValidAt(now time.Time, leeway time.Duration) error {
 
 func (t *Token) isFor(audiences []string) bool {
 	return slices.ContainsFunc(t.audience, func(a string) bool { return slices.Contains(audiences, a) })
+}
+
+func (t *Token) mayLackAudience(expect Expect) bool {
+	_, typed := t.member("token_type")
+	return expect.Introspection && expect.DangerouslyAcceptMissingAudience && t.audience == nil && typed
+}
+
+// withTokenType reads token_type (RFC 7662 §2.2; RFC 6749 §5.1: its value is
+// compared without regard to case). access_token is what some servers send for
+// the kind of token in place of its type. Another value is another kind's.
+func (t *Token) withTokenType() (*Token, *Error) {
+	value, present := t.member("token_type")
+	if !present {
+		return t, nil
+	}
+	name, ok := object.String(value)
+	switch {
+	case !ok:
+		return nil, &Error{Reason: ReasonTokenClaims}
+	case strings.EqualFold(name, "Bearer"), name == "access_token":
+		return t, nil
+	case strings.EqualFold(name, "DPoP"):
+		typed := *t
+		typed.dpopType = true
+		return &typed, nil
+	}
+	return nil, &Error{Reason: ReasonTokenType}
 }
 
 // isOtherKind reports whether the claims are plainly those of a token that is

@@ -27,10 +27,13 @@ import (
 func Protect(guard *binding.Guard) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			admitted, err := guard.Admit(c.Request())
+			request := c.Request()
+			admitted, err := guard.Admit(request)
 			if err != nil {
 				return refuse(c, binding.AsError(err))
 			}
+			// net/http removes the files of an upload by the request that it knows.
+			defer func() { request.MultipartForm = admitted.MultipartForm }()
 			c.SetRequest(admitted)
 			return next(c)
 		}

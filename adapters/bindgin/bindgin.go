@@ -7,6 +7,8 @@
 package bindgin
 
 import (
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/certbound/certbound/binding"
@@ -24,12 +26,17 @@ import (
 // nil guard refuses every request.
 func Protect(guard *binding.Guard) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		admitted, err := guard.Admit(c.Request)
-		if err != nil {
-			refuse(c, binding.AsError(err))
-			return
+		request, admitted := c.Request, (*http.Request)(nil)
+		passed := passOrAbort(c, func() (err error) {
+			admitted, err = guard.Admit(request)
+			return err
+		})
+		if passed {
+			// net/http removes the files of an upload by the request that it knows.
+			defer func() { request.MultipartForm = admitted.MultipartForm }()
+			c.Request = admitted
+			c.Next()
 		}
-		c.Request = admitted
 	}
 }
 
@@ -39,13 +46,38 @@ func Protect(guard *binding.Guard) gin.HandlerFunc {
 // in front of it, or without a scope, it refuses every request with 500.
 func RequireScopes(scopes ...string) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if err := binding.CheckScopes(c.Request, scopes...); err != nil {
-			refuse(c, binding.AsError(err))
-		}
+		passOrAbort(c, func() error { return binding.CheckScopes(c.Request, scopes...) })
 	}
 }
 
-func refuse(c *gin.Context, refusal *binding.Error) {
-	c.Abort() // first, so that nothing which the answer runs can undo it
-	refusal.Write(c.Writer, c.Request)
+// passOrAbort aborts unless decide lets the request pass: also when a function of
+// the application's panics, in decide with http.ErrAbortHandler or in the answer
+// with anything. The panic goes on. But behind a recovery that does not abort,
+// gin's chain would go on too, to the handler; and behind one that writes
+// nothing, as gin.Recovery for http.ErrAbortHandler, gin would answer 200.
+func passOrAbort(c *gin.Context, decide func() error) (passed bool) {
+	decided := false
+	defer func() {
+		if !decided {
+			c.Abort()
+			c.Status(http.StatusInternalServerError)
+		}
+	}()
+	err := decide()
+	if err != nil {
+		c.Abort()
+		binding.AsError(err).Write(sentAtOnce{c.Writer}, c.Request)
+	}
+	decided = true
+	return err == nil
+}
+
+// sentAtOnce is the writer of a refusal. gin holds status and header back until
+// the first byte of the body; until then Config.OnError, or a middleware in front,
+// could still change them.
+type sentAtOnce struct{ gin.ResponseWriter }
+
+func (w sentAtOnce) WriteHeader(status int) {
+	w.ResponseWriter.WriteHeader(status)
+	w.WriteHeaderNow()
 }

@@ -30,6 +30,8 @@ func Protect(guard *binding.Guard) func(http.Handler) http.Handler {
 				binding.AsError(err).Write(w, r)
 				return
 			}
+			// net/http removes the files of an upload by the request that it knows.
+			defer func() { r.MultipartForm = admitted.MultipartForm }()
 			next.ServeHTTP(w, admitted)
 		})
 	}

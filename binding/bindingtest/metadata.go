@@ -19,7 +19,11 @@ func (s *AuthorizationServer) Metadata() map[string]any {
 		"grant_types_supported":                      []string{"client_credentials"},
 		"response_types_supported":                   []string{},
 		"tls_client_certificate_bound_access_tokens": true,
-		"mtls_endpoint_aliases":                      map[string]any{"token_endpoint": s.MTLSTokenEndpoint()},
+		"introspection_endpoint":                     s.IntrospectionEndpoint(),
+		"mtls_endpoint_aliases": map[string]any{
+			"token_endpoint":         s.MTLSTokenEndpoint(),
+			"introspection_endpoint": s.MTLSIntrospectionEndpoint(),
+		},
 	}
 	amend(metadata, s.config.Metadata)
 	return metadata

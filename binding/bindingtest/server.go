@@ -37,6 +37,7 @@ type AuthorizationServer struct {
 	assertions      map[string]time.Time
 	metadataHandler http.Handler
 	jwksHandler     http.Handler
+	opaque          opaqueTokens
 	transports      []*http.Transport
 }
 
@@ -100,8 +101,10 @@ func (s *AuthorizationServer) listen() (err error) {
 	plain.HandleFunc("GET "+path+wellKnownOpenID, s.serveMetadata)
 	plain.HandleFunc("GET "+path+"/jwks", s.serveJWKS)
 	plain.HandleFunc("POST "+path+"/token", s.serveToken)
+	plain.HandleFunc("POST "+path+"/introspect", s.serveIntrospection)
 	mtls := http.NewServeMux()
 	mtls.HandleFunc("POST "+path+"/token", s.serveToken)
+	mtls.HandleFunc("POST "+path+"/introspect", s.serveIntrospection)
 	s.plain.serve(plain)
 	s.mtls.serve(mtls)
 	return nil

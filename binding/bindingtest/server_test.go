@@ -50,7 +50,11 @@ func TestMetadataIsServedByBothPathRules(t *testing.T) {
 				require.Equal(t, as.JWKSURL(), metadata["jwks_uri"])
 				require.Equal(t, as.TokenEndpoint(), metadata["token_endpoint"])
 				require.Equal(t, true, metadata["tls_client_certificate_bound_access_tokens"])
-				require.Equal(t, map[string]any{"token_endpoint": as.MTLSTokenEndpoint()}, metadata["mtls_endpoint_aliases"])
+				require.Equal(t, as.IntrospectionEndpoint(), metadata["introspection_endpoint"])
+				require.Equal(t, map[string]any{
+					"token_endpoint":         as.MTLSTokenEndpoint(),
+					"introspection_endpoint": as.MTLSIntrospectionEndpoint(),
+				}, metadata["mtls_endpoint_aliases"])
 				require.Equal(t, []any{"client_credentials"}, metadata["grant_types_supported"])
 				require.Equal(t, []any{
 					"tls_client_auth", "self_signed_tls_client_auth", "client_secret_basic", "private_key_jwt",

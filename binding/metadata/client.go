@@ -3,12 +3,15 @@ package metadata
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,9 +22,9 @@ const (
 	DefaultMaxBody = 512 << 10
 )
 
-// A Client fetches documents from an authorization server, under limits that
-// hold for all of them: https only, no redirects, status 200 only, a time and a
-// number of bytes. It keeps nothing.
+// A Client asks an authorization server, under limits that hold for whatever it
+// asks: https only, no redirects, status 200 only, a time and a number of bytes.
+// It keeps nothing.
 //
 // The zero Client is ready to use. It is safe for concurrent use and must not
 // be changed after its first use.
@@ -34,8 +37,9 @@ type Client struct {
 	// the path can then choose the keys that tokens are verified with.
 	DangerouslyAllowHTTP bool
 
-	// Timeout is how long [Client.Get] waits, from the connection to the last
-	// byte, unless its context ends before. 0 is [DefaultTimeout].
+	// Timeout is how long [Client.Get] and [Client.PostForm] wait, from the
+	// connection to the last byte, unless their context ends before. 0 is
+	// [DefaultTimeout].
 	Timeout time.Duration
 
 	// MaxBody is how many bytes of an answer are read, decoded; a longer answer
@@ -46,33 +50,49 @@ type Client struct {
 // NewTransport returns the transport for a Client: proxies by environment, TLS
 // 1.2 or later, small response headers.
 func NewTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxResponseHeaderBytes = 64 << 10
-	t.MaxIdleConnsPerHost = 1
-	t.IdleConnTimeout = 10 * time.Second
-	return t
+	// Not a clone of http.DefaultTransport: an application may have replaced it,
+	// or weakened its TLS for a purpose of its own.
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        10 * time.Second,
+	}
 }
 
-// The errors of Get, wrapped with what was asked for.
+// The errors of Get and PostForm, wrapped with what was asked for. Others are the
+// transport's.
 var (
-	ErrURL    = errors.New("the URL must be an absolute https URL without user, fragment or space")
+	ErrURL    = errors.New("the URL must be an absolute https URL in ASCII without user, fragment or space")
 	ErrStatus = errors.New("the answer's status is not 200")
 	ErrTooBig = errors.New("the answer is too long")
+	ErrJWT    = errors.New("the answer is a JWT, which was not asked for") // of PostForm alone
 )
 
 // Get fetches a document. Its type is not looked at: authorization servers send
 // many.
 func (c *Client) Get(ctx context.Context, address string) ([]byte, error) {
+	return c.send(ctx, http.MethodGet, address, nil, nil)
+}
+
+// send makes one request. What it sends is in no error.
+func (c *Client) send(ctx context.Context, method, address string, header http.Header, form io.Reader) ([]byte, error) {
 	if err := c.CheckURL(address); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	request, err := http.NewRequestWithContext(ctx, method, address, form)
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
+	maps.Copy(request.Header, header)
 	request.Header.Set("Accept", "application/json")
+	if form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 
 	transport := c.Transport
 	if transport == nil {
@@ -92,41 +112,47 @@ func (c *Client) Get(ctx context.Context, address string) ([]byte, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, &StatusError{URL: address, Status: response.StatusCode}
+		refused := &StatusError{Method: method, URL: address, Status: response.StatusCode}
+		if form != nil {
+			refused.Code = errorCode(response.Body)
+		}
+		return nil, refused
+	}
+	if form != nil && isJWT(response.Header) {
+		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, ErrJWT)
 	}
 	limit := cmp.Or(c.MaxBody, DefaultMaxBody)
 	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
+	if err == nil {
+		// A server that ends a body because we hang up may yet be heard: what it
+		// was cut to is no answer.
+		err = ctx.Err()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("metadata: GET %s: %w", address, err)
+		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, err)
 	}
 	if len(body) > limit {
-		return nil, fmt.Errorf("metadata: GET %s: %w", address, ErrTooBig)
+		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, ErrTooBig)
 	}
 	return body, nil
 }
-
-// A StatusError is an answer with another status than 200, a redirect included.
-// It wraps [ErrStatus].
-type StatusError struct {
-	URL    string
-	Status int
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("metadata: GET %s: status %d, want 200", e.URL, e.Status)
-}
-
-func (e *StatusError) Unwrap() error { return ErrStatus }
 
 // CheckURL reports, without asking anybody, whether Get would ask for the URL.
 func (c *Client) CheckURL(address string) error {
 	u, err := url.Parse(address)
 	secure := err == nil && (u.Scheme == "https" || u.Scheme == "http" && c.DangerouslyAllowHTTP)
-	if !secure || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Opaque != "" {
+	if !secure || u.Hostname() == "" || u.User != nil || u.Opaque != "" || strings.Contains(address, "#") {
+		return fmt.Errorf("metadata: %w", ErrURL)
+	}
+	// Not even escaped in the host: net/http maps a name in Unicode to ASCII when
+	// it dials, wide digits to an address, and checkNamed would not have seen it.
+	if strings.ContainsFunc(address+u.Host, isNotPrintableASCII) {
 		return fmt.Errorf("metadata: %w", ErrURL)
 	}
 	return nil
 }
+
+func isNotPrintableASCII(c rune) bool { return c <= ' ' || c >= 0x7f }
 
 // checkNamed checks a URL that a document from the base URL names. Another host
 // is usual. An address of the local network or the local machine is not, unless
@@ -169,5 +195,15 @@ func isLocal(host string) bool {
 		return last == "" || '0' <= last[0] && last[0] <= '9'
 	}
 	address = address.Unmap()
-	return !address.IsGlobalUnicast() || address.IsPrivate()
+	return !address.IsGlobalUnicast() || address.IsPrivate() ||
+		slices.ContainsFunc(localPrefixes, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// localPrefixes are what netip does not know as local.
+var localPrefixes = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),      // this network: RFC 1122 §3.2.1.3
+	netip.MustParsePrefix("100.64.0.0/10"),  // shared: RFC 6598, and a cloud's metadata service
+	netip.MustParsePrefix("::/96"),          // IPv4 in IPv6, deprecated: RFC 4291 §2.5.5.1
+	netip.MustParsePrefix("64:ff9b::/96"),   // any IPv4 address, by NAT64: RFC 6052
+	netip.MustParsePrefix("64:ff9b:1::/48"), // the same: RFC 8215
 }

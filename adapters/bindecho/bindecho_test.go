@@ -1,0 +1,55 @@
+package bindecho_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/goleak"
+
+	"github.com/certbound/certbound/adapters/bindecho"
+	"github.com/certbound/certbound/adapters/internal/suite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	suite.Run(t, func(log io.Writer, routes ...suite.Route) http.Handler {
+		e := newEcho(log)
+		for _, route := range routes {
+			group := e.Group("", middleware(route.Group)...)
+			group.Any(route.Path, echo.WrapHandler(route.Handler), middleware(route.Steps)...)
+		}
+		return e
+	})
+}
+
+// newEcho is an echo that logs every error that a handler returns, in all detail, as an application might.
+func newEcho(log io.Writer) *echo.Echo {
+	e := echo.New()
+	e.Logger.SetOutput(log)
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			err := next(c)
+			if err != nil {
+				c.Logger().Errorf("%v %+v %#v", err, err, err)
+			}
+			return err
+		}
+	})
+	return e
+}
+
+func middleware(steps []suite.Step) []echo.MiddlewareFunc {
+	var list []echo.MiddlewareFunc
+	for _, step := range steps {
+		if step.IsRequireScopes() {
+			list = append(list, bindecho.RequireScopes(step.Scopes...))
+		} else {
+			list = append(list, bindecho.Protect(step.Guard))
+		}
+	}
+	return list
+}

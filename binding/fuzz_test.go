@@ -1,0 +1,179 @@
+package binding_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// FuzzParseToken: what is accepted is one JSON object without a name twice, and reads the same when it is read again.
+func FuzzParseToken(f *testing.F) {
+	f.Add(claims(f, nil))
+	f.Add(claims(f, boundTo(readCertificate(f, "rfc8705-appendix-a.pem"))))
+	for _, payload := range malformedPayloads() {
+		if len(payload) < 4096 {
+			f.Add([]byte(payload))
+		}
+	}
+	for _, member := range wrongClaims() {
+		f.Add([]byte(`{` + member + `}`))
+	}
+	for _, test := range badConfirmations(f) {
+		f.Add([]byte(`{"cnf":` + test.cnf + `}`))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		token, err := binding.ParseToken(payload)
+		if err != nil {
+			require.Nil(t, token)
+			refusal := refusalOf(t, err)
+			require.Equal(t, 401, refusal.Status())
+			require.Equal(t, "invalid_token", refusal.Code())
+			return
+		}
+		require.True(t, json.Valid(payload))
+		require.NoError(t, distinctNames(payload))
+		var text json.RawMessage
+		require.NoError(t, token.Claims(&text))
+		require.Equal(t, bytes.TrimSpace(payload), []byte(text))
+
+		var compact bytes.Buffer
+		require.NoError(t, json.Compact(&compact, payload))
+		for _, again := range [][]byte{payload, compact.Bytes()} {
+			same := mustParse(t, again)
+			require.Equal(t, token.Issuer(), same.Issuer())
+			require.Equal(t, token.Subject(), same.Subject())
+			require.Equal(t, token.ClientID(), same.ClientID())
+			require.Equal(t, token.Audience(), same.Audience())
+			require.Equal(t, token.Scopes(), same.Scopes())
+			require.Equal(t, token.Expiry(), same.Expiry())
+			require.Equal(t, token.NotBefore(), same.NotBefore())
+			require.Equal(t, token.IssuedAt(), same.IssuedAt())
+			one, bound := token.Thumbprint()
+			other, alsoBound := same.Thumbprint()
+			require.Equal(t, bound, alsoBound)
+			require.Equal(t, one, other)
+		}
+
+		// What another reader, encoding/json into a map, takes for cnf is what we took for it: exact names, no more.
+		var members map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(payload, &members))
+		cnf, present := members["cnf"]
+		_, bound := token.Thumbprint()
+		require.Equal(t, present, bound)
+		if bound {
+			var confirmation map[string]json.RawMessage
+			require.NoError(t, json.Unmarshal(cnf, &confirmation))
+			require.Contains(t, confirmation, "x5t#S256")
+			require.NotContains(t, confirmation, "jkt")
+		}
+	})
+}
+
+// distinctNames looks at each object of a JSON text with encoding/json's decoder.
+func distinctNames(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	type level struct {
+		names map[string]bool // nil: an array
+		value bool            // a name was read, its value comes next
+	}
+	var levels []level
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
+			levels = levels[:len(levels)-1]
+			continue
+		}
+		if n := len(levels); n > 0 && levels[n-1].names != nil {
+			top := &levels[n-1]
+			if name, ok := token.(string); ok && !top.value {
+				if top.names[name] {
+					return fmt.Errorf("%q occurs twice", name)
+				}
+				top.names[name] = true
+				top.value = true
+				continue
+			}
+			top.value = false
+		}
+		switch token {
+		case json.Delim('{'):
+			levels = append(levels, level{names: map[string]bool{}})
+		case json.Delim('['):
+			levels = append(levels, level{})
+		}
+		if len(levels) > 64 {
+			return errors.New("too deep")
+		}
+	}
+}
+
+// oneBearer is RFC 6750 §2.1, with the scheme in any case (RFC 9110 §11.1).
+var oneBearer = regexp.MustCompile(`\A(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)\z`)
+
+// FuzzCredentials: a token is taken from exactly one value of exactly this form, and is the whole of it.
+func FuzzCredentials(f *testing.F) {
+	for _, test := range credentialFields("a.b-c_d~e+f/9==") {
+		switch len(test.values) {
+		case 1:
+			f.Add(test.values[0], "", false)
+		case 2:
+			f.Add(test.values[0], test.values[1], true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, value, second string, two bool) {
+		var got []string
+		guard := newGuard(t, binding.Config{
+			Policy: binding.DangerouslyAcceptUnbound,
+			Tokens: verifierFunc(func(_ context.Context, token string) (*binding.Token, error) {
+				got = append(got, token)
+				return mustParse(t, []byte(`{}`)), nil
+			}),
+		})
+		values := []string{value}
+		if two {
+			values = append(values, second)
+		}
+		_, err := guard.Check(withFields(values))
+		match := oneBearer.FindStringSubmatch(value)
+		if two || match == nil {
+			require.Contains(t, []int{400, 401}, refusalOf(t, err).Status())
+			require.Empty(t, got)
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, []string{match[1]}, got)
+	})
+}
+
+// FuzzParseThumbprint: one digest has one text.
+func FuzzParseThumbprint(f *testing.F) {
+	f.Add(appendixA)
+	for _, test := range wrongThumbprints(f) {
+		f.Add(test.value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		thumbprint, err := binding.ParseThumbprint(value)
+		if err != nil {
+			require.Zero(t, thumbprint)
+			require.Equal(t, "invalid_token", refusalOf(t, err).Code())
+			return
+		}
+		require.Equal(t, value, thumbprint.String())
+	})
+}

@@ -1,0 +1,155 @@
+package object_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/internal/object"
+)
+
+func TestParseReturnsTheMembersInTheirOrder(t *testing.T) {
+	t.Parallel()
+	members, err := object.Parse(" \t\r\n{ \"b\" : [1, {\"x\":\"]}\"} , 2 ] ,\"a\\u0062\":{ \"y\" : null },\"\":-1.5e3 ,\"c\":\"\\\"}\",\"d\":true}\n")
+	require.NoError(t, err)
+	require.Equal(t, []object.Member{
+		{Name: "b", Value: `[1, {"x":"]}"} , 2 ]`},
+		{Name: "ab", Value: `{ "y" : null }`},
+		{Name: "", Value: `-1.5e3`},
+		{Name: "c", Value: `"\"}"`},
+		{Name: "d", Value: `true`},
+	}, members)
+
+	members, err = object.Parse(`{}`)
+	require.NoError(t, err)
+	require.Empty(t, members)
+}
+
+func TestParseErrors(t *testing.T) {
+	t.Parallel()
+	objects := func(depth int) string { return strings.Repeat(`{"x":`, depth) + "1" + strings.Repeat("}", depth) }
+	arrays := func(depth int) string { return `{"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}" }
+	for name, test := range map[string]struct {
+		text string
+		want error
+	}{
+		"nothing":                    {"", object.ErrSyntax},
+		"space":                      {"  ", object.ErrSyntax},
+		"cut off":                    {`{"a":1`, object.ErrSyntax},
+		"something behind it":        {`{} {}`, object.ErrSyntax},
+		"BOM":                        {"\ufeff{}", object.ErrSyntax},
+		"array":                      {` []`, object.ErrNotObject},
+		"string":                     {`"{}"`, object.ErrNotObject},
+		"null":                       {`null`, object.ErrNotObject},
+		"invalid UTF-8":              {"{\"a\":\"\xff\"}", object.ErrUTF8},
+		"overlong UTF-8":             {"{\"a\":\"\xc0\x80\"}", object.ErrUTF8},
+		"a surrogate in UTF-8":       {"{\"a\":\"\xed\xa0\x80\"}", object.ErrUTF8},
+		"a name twice":               {`{"a":1,"a":1}`, object.ErrDuplicate},
+		"a name twice, escaped":      {`{"a":1,"\u0061":1}`, object.ErrDuplicate},
+		"a name twice, below":        {`{"a":[[{"b":1,"b":1}]]}`, object.ErrDuplicate},
+		"two names, another case":    {`{"a":1,"A":1}`, nil},
+		"a name again below":         {`{"a":{"a":{"a":1}}}`, nil},
+		"a name again beside":        {`{"x":[{"a":1},{"a":1}]}`, nil},
+		"names of two Unicode forms": {"{\"\u00e9\":1,\"e\u0301\":1}", nil},
+		"objects as deep as allowed": {objects(object.MaxDepth), nil},
+		"objects too deep":           {objects(object.MaxDepth + 1), object.ErrDepth},
+		"arrays as deep as allowed":  {arrays(object.MaxDepth - 1), nil},
+		"arrays too deep":            {arrays(object.MaxDepth), object.ErrDepth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			members, err := object.Parse(test.text)
+			if test.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, test.want)
+			require.Nil(t, members)
+		})
+	}
+}
+
+// Few names are compared one by one and many are hashed; neither misses a name that comes again, wherever it stood.
+func TestParseFindsADuplicateAmongMany(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{1, 2, 23, 24, 25, 26, 49, 200} {
+		var members []string
+		for i := range count {
+			members = append(members, fmt.Sprintf(`"n%d":%d`, i, i))
+		}
+		text := strings.Join(members, ",")
+		parsed, err := object.Parse("{" + text + "}")
+		require.NoError(t, err)
+		require.Len(t, parsed, count)
+		for i := range count {
+			_, err := object.Parse(fmt.Sprintf(`{%s,"n%d":0}`, text, i))
+			require.ErrorIs(t, err, object.ErrDuplicate, "name %d of %d", i, count)
+		}
+	}
+}
+
+func TestString(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		`""`: "", `"a"`: "a", `"\u00e4\n\"\\\/"`: "ä\n\"\\/", `"\ud83d\ude00"`: "😀", `"\ud800"`: "\ufffd", `"ä"`: "ä",
+	} {
+		got, ok := object.String(value)
+		require.True(t, ok, value)
+		require.Equal(t, want, got)
+	}
+	for _, value := range []string{"", `"`, "1", "null", "true", `["a"]`, `{"a":1}`, `"\x"`} {
+		_, ok := object.String(value)
+		require.False(t, ok, value)
+	}
+}
+
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string][]string{
+		`[]`: {}, `[ ]`: {}, `["a"]`: {"a"}, "[ \"a\" ,\n\"]\" , \"\\\"\" ]": {"a", "]", `"`}, `["",""]`: {"", ""},
+	} {
+		got, ok := object.Strings(value)
+		require.True(t, ok, value)
+		require.Equal(t, want, got)
+	}
+	for _, value := range []string{"", `[`, `"a"`, `{}`, "null", `[1]`, `["a",null]`, `[["a"]]`, `["a",{}]`, `[true]`, `["\x"]`} {
+		_, ok := object.Strings(value)
+		require.False(t, ok, value)
+	}
+}
+
+// FuzzParse: what is accepted has the members that encoding/json reads, each once, and each value is what stands there.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		`{}`, `{"a":1}`, `{"a":{"b":[1,"]",{"c":null}]},"d":"\u0061\""}`, `{"a":1,"a":2}`, ` {"a" : -1.5e3 } `, `[]`, `{"\ud800":1,"\ud801":2}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		members, err := object.Parse(text)
+		if err != nil {
+			require.Nil(t, members)
+			return
+		}
+		var all map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(text), &all))
+		require.Len(t, members, len(all))
+		for _, member := range members {
+			require.Equal(t, string(all[member.Name]), member.Value)
+			var s string
+			err := json.Unmarshal([]byte(member.Value), &s)
+			got, ok := object.String(member.Value)
+			require.Equal(t, err == nil && member.Value != "null", ok)
+			require.Equal(t, s, got)
+			list, ok := object.Strings(member.Value)
+			if ok {
+				var same []string
+				require.NoError(t, json.Unmarshal([]byte(member.Value), &same))
+				require.Equal(t, same, list)
+			}
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package introspection_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/introspection"
+)
+
+func TestActiveTokensAreRememberedForTenSeconds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		activeFor time.Duration
+		exp       any
+		good      time.Duration // still remembered
+		gone      time.Duration // asked again
+	}{
+		"by default":                  {0, nil, 10*time.Second - 1, 10 * time.Second},
+		"as configured":               {3 * time.Second, nil, 3*time.Second - 1, 3 * time.Second},
+		"never past exp, no leeway":   {0, 4 * time.Second, 4*time.Second - 1, 4 * time.Second},
+		"not at all":                  {-1, nil, -1, 0},
+		"not when exp is over":        {0, -time.Second, -1, 0},
+		"iat is ahead, within leeway": {0, nil, 10*time.Second - 1, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				changes := members{"exp": nil}
+				if d, ok := test.exp.(time.Duration); ok {
+					changes["exp"] = time.Now().Add(d).Unix()
+				}
+				if strings.Contains(name, "iat") {
+					changes["iat"] = time.Now().Add(30 * time.Second).Unix()
+				}
+				s := &server{answer: always(http.StatusOK, text(good(changes)))}
+				c := config(s)
+				c.ActiveFor = test.activeFor
+				v := newVerifier(t, c)
+				ask := func() *binding.Token {
+					token, err := v.VerifyToken(t.Context(), canary)
+					require.NoError(t, err)
+					return token
+				}
+				first := ask()
+				calls := 1
+				if test.good >= 0 {
+					time.Sleep(test.good)
+					require.Same(t, first, ask())
+					require.Equal(t, calls, s.calls())
+				}
+				time.Sleep(test.gone - max(0, test.good))
+				ask()
+				require.Equal(t, calls+1, s.calls())
+			})
+		})
+	}
+}
+
+func TestAgeCountsFromWhenTheServerWasAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		s.answer = func(*http.Request, string) (*http.Response, error) {
+			time.Sleep(4 * time.Second)
+			return reply(http.StatusOK, text(good(nil))), nil
+		}
+		v := newVerifier(t, config(s))
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		time.Sleep(6 * time.Second)
+		_, err = v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		require.Equal(t, 2, s.calls())
+	})
+}
+
+func TestRevokedTokenIsRefusedWithinTenSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusOK, text(good(nil)))}
+		v := newVerifier(t, config(s))
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		s.set(func(s *server) { s.answer = always(http.StatusOK, `{"active":false}`) })
+		time.Sleep(10 * time.Second)
+		_, err = v.VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonTokenInactive)
+		s.set(func(s *server) { s.answer = always(http.StatusOK, text(good(nil))) })
+		time.Sleep(time.Second)
+		_, err = v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+	})
+}
+
+func TestRefusedTokensAreRememberedForASecond(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		body        string
+		inactiveFor time.Duration
+		kept        time.Duration
+	}{
+		"inactive":             {`{"active":false}`, 0, time.Second},
+		"for another audience": {text(good(members{"aud": "https://other.example"})), 0, time.Second},
+		"a broken cnf":         {text(good(members{"cnf": 1})), 0, time.Second},
+		"as configured":        {`{"active":false}`, 5 * time.Second, 5 * time.Second},
+		"not at all":           {`{"active":false}`, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{answer: always(http.StatusOK, test.body)}
+				c := config(s)
+				c.InactiveFor = test.inactiveFor
+				v := newVerifier(t, c)
+				ask := func() {
+					_, err := v.VerifyToken(t.Context(), canary)
+					require.Equal(t, http.StatusUnauthorized, binding.AsError(err).Status())
+				}
+				ask()
+				if test.kept > 0 {
+					time.Sleep(test.kept - 1)
+					ask()
+					require.Equal(t, 1, s.calls())
+					time.Sleep(time.Nanosecond)
+				}
+				ask()
+				require.Equal(t, 2, s.calls())
+			})
+		})
+	}
+}
+
+func TestServersFaultsAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	s := &server{answer: always(http.StatusOK, `{"active":"true"}`)}
+	v := newVerifier(t, config(s))
+	_, err := v.VerifyToken(t.Context(), canary)
+	requireReason(t, err, binding.ReasonUnavailable)
+	s.set(func(s *server) { s.answer = always(http.StatusOK, text(good(nil))) })
+	_, err = v.VerifyToken(t.Context(), canary)
+	require.NoError(t, err)
+}
+
+func TestAFloodOfMadeUpTokensEvictsNothingGood(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	s.answer = func(_ *http.Request, token string) (*http.Response, error) {
+		if strings.HasPrefix(token, "good") {
+			return reply(http.StatusOK, text(good(nil))), nil
+		}
+		return reply(http.StatusOK, `{"active":false}`), nil
+	}
+	c := config(s)
+	c.CachedTokens, c.ActiveFor, c.InactiveFor = 20, 5*time.Minute, time.Minute
+	v := newVerifier(t, c)
+	for n := range 10 {
+		_, err := v.VerifyToken(t.Context(), fmt.Sprint("good-", n))
+		require.NoError(t, err)
+	}
+	for n := range 2000 {
+		_, err := v.VerifyToken(t.Context(), fmt.Sprint("bad-", n))
+		requireReason(t, err, binding.ReasonTokenInactive)
+	}
+	before := s.calls()
+	for n := range 10 {
+		_, err := v.VerifyToken(t.Context(), fmt.Sprint("good-", n))
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, s.calls())
+}
+
+func TestTheClockJudgesTokensAndAgesHaveTheirOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issued := time.Now()
+		s := &server{answer: always(http.StatusOK, text(good(nil)))} // exp in 5 minutes
+		now := issued
+		c := config(s)
+		c.Clock = func() time.Time { return now }
+		v := newVerifier(t, c)
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		now = issued.Add(5*time.Minute + 30*time.Second) // the clock is set; no time has passed
+		_, err = v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err, "active, says the server, and within the leeway")
+		require.Equal(t, 2, s.calls(), "but nothing is remembered past exp")
+		now = issued.Add(6*time.Minute + time.Second)
+		_, err = v.VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonTokenExpired)
+	})
+}
+
+var _ binding.TokenVerifier = (*introspection.Verifier)(nil)

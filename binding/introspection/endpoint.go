@@ -1,0 +1,191 @@
+package introspection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/certbound/certbound/binding/metadata"
+)
+
+// An endpoint is where the server is asked: the configuration's URL, or what the
+// issuer's metadata names, read again now and then by a goroutine of its own.
+// One that was once found stays in use while the metadata is not to be had.
+type endpoint struct {
+	client      *metadata.Client
+	issuer      string
+	metadataURL string // "": the well-known paths
+	alias       bool   // we present a certificate
+	timeout     time.Duration
+	observe     observer
+	told        bool // that tokens are not bound
+
+	current atomic.Pointer[string]
+
+	mu      sync.Mutex // for what follows; never held while anybody is asked
+	fetch   *fetch     // that is under way, or nil
+	failure error      // of the last fetch, or nil
+	retryAt time.Time  // when the next fetch is due
+}
+
+// A fetch of metadata is joined by all who wait for it.
+type fetch struct {
+	done chan struct{} // closed when it is over
+	err  error         // readable then
+}
+
+const (
+	metadataFresh = 10 * time.Minute // a tenth of it more or less, by chance
+	firstRetry    = time.Second      // between nothing, by chance, and a limit that doubles
+	lastRetry     = time.Minute
+)
+
+var errNoEndpoint = errors.New("introspection: the metadata names no introspection endpoint that may be asked")
+
+func newEndpoint(c Config, client *metadata.Client) *endpoint {
+	e := &endpoint{
+		client:      client,
+		issuer:      c.Issuer,
+		metadataURL: c.MetadataURL,
+		alias:       c.presentsCertificate(),
+		timeout:     c.Timeout,
+		observe:     observer(c.Observe),
+	}
+	if c.URL != "" {
+		e.current.Store(&c.URL)
+	} else {
+		e.fetch = &fetch{done: make(chan struct{})} // so that the first requests find it to join
+	}
+	return e
+}
+
+// run reads the metadata until ctx ends.
+func (e *endpoint) run(ctx context.Context) {
+	failures := 0
+	for {
+		wait := e.refresh(ctx, &failures)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// refresh reads the metadata once and returns how long to wait.
+func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
+	e.mu.Lock()
+	if e.fetch == nil {
+		e.fetch = &fetch{done: make(chan struct{})}
+	}
+	f := e.fetch
+	e.mu.Unlock()
+
+	start := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, e.timeout)
+	server, address, err := e.read(bounded)
+	cancel()
+
+	wait := metadataFresh*9/10 + rand.N(metadataFresh/5)
+	if err != nil {
+		wait = rand.N(min(lastRetry, firstRetry<<min(*failures, 6)))
+		*failures++
+	} else {
+		*failures = 0
+		e.current.Store(&address)
+	}
+	e.mu.Lock()
+	e.failure, e.retryAt = err, time.Now().Add(wait)
+	e.fetch, f.err = nil, err
+	e.mu.Unlock()
+	close(f.done)
+
+	event := Event{Kind: MetadataRead, Issuer: e.issuer, Duration: time.Since(start)}
+	switch {
+	case ctx.Err() != nil:
+		return wait
+	case err != nil:
+		event.Kind, event.Err, event.RetryAfter = MetadataFailed, err, wait
+	}
+	e.observe.tell(event)
+	if err == nil && !server.CertificateBoundAccessTokens && !e.told {
+		e.told = true
+		e.observe.tell(Event{Kind: TokensNotBound, Issuer: e.issuer})
+	}
+	return wait
+}
+
+// read asks once. A panic, of a Transport for instance, is an error: it would
+// end the process, for it is nobody's request.
+func (e *endpoint) read(ctx context.Context) (server *metadata.AuthorizationServer, address string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("introspection: reading the metadata panicked with a %T", p)
+		}
+	}()
+	if e.metadataURL != "" {
+		server, err = e.client.AuthorizationServerAt(ctx, e.issuer, e.metadataURL)
+	} else {
+		server, err = e.client.AuthorizationServer(ctx, e.issuer)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	address = server.IntrospectionEndpoint
+	if e.alias { // RFC 8705 §5
+		address = server.MTLSEndpoint("introspection_endpoint")
+	}
+	if address == "" {
+		return nil, "", errNoEndpoint
+	}
+	return server, address, nil
+}
+
+// get returns the endpoint. Without one it waits for a fetch that is under way,
+// until ctx ends; it starts none, the schedule does.
+func (e *endpoint) get(ctx context.Context) (string, error) {
+	if address := e.current.Load(); address != nil {
+		return *address, nil
+	}
+	e.mu.Lock()
+	f, failure := e.fetch, e.failure
+	e.mu.Unlock()
+	if f != nil {
+		select {
+		case <-f.done:
+			failure = f.err
+		case <-ctx.Done():
+			return "", fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
+		}
+	}
+	if address := e.current.Load(); address != nil {
+		return *address, nil
+	}
+	return "", fmt.Errorf("%w: %w", ErrNotReady, failure)
+}
+
+// ready returns nil if there is an endpoint to ask.
+func (e *endpoint) ready() error {
+	if e.current.Load() != nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failure == nil {
+		return ErrNotReady
+	}
+	return fmt.Errorf("%w: %w", ErrNotReady, e.failure)
+}
+
+// retryAfter is the time until the next fetch.
+func (e *endpoint) retryAfter() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return max(time.Second, time.Until(e.retryAt))
+}

@@ -1,0 +1,240 @@
+package introspection_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/introspection"
+)
+
+// slow answers after a while, unless the call ends before.
+func slow(d time.Duration) func(*http.Request, string) (*http.Response, error) {
+	return func(r *http.Request, _ string) (*http.Response, error) {
+		select {
+		case <-time.After(d):
+			return reply(http.StatusOK, text(good(nil))), nil
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+}
+
+func TestOneCallHoweverManyAsk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: slow(time.Second)}
+		v := newVerifier(t, config(s))
+		var all sync.WaitGroup
+		var tokens sync.Map
+		for n := range 1000 {
+			all.Go(func() {
+				token, err := v.VerifyToken(t.Context(), canary)
+				if err == nil {
+					tokens.Store(n, token)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 1, s.calls())
+		for n := range 1000 {
+			_, ok := tokens.Load(n)
+			require.True(t, ok)
+		}
+	})
+}
+
+func TestACallerThatLeavesEndsNoCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: slow(2 * time.Second)}
+		v := newVerifier(t, config(s))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		done := make(chan error)
+		go func() {
+			_, err := v.VerifyToken(t.Context(), canary)
+			done <- err
+		}()
+		_, err := v.VerifyToken(ctx, canary)
+		requireReason(t, err, binding.ReasonCanceled)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, <-done, "nor anybody else's")
+		require.Equal(t, 1, s.calls())
+	})
+}
+
+func TestACallThatNobodyWaitsForIsRemembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: slow(2 * time.Second)}
+		v := newVerifier(t, config(s))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := v.VerifyToken(ctx, canary)
+		requireReason(t, err, binding.ReasonCanceled)
+		time.Sleep(3 * time.Second)
+		_, err = v.VerifyToken(ctx, canary)
+		require.NoError(t, err)
+		require.Equal(t, 1, s.calls())
+	})
+}
+
+func TestMoreThan64InFlightAreRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: slow(3 * time.Second)}
+		v := newVerifier(t, config(s))
+		var all sync.WaitGroup
+		for n := range 64 {
+			all.Go(func() {
+				_, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", n))
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		_, err := v.VerifyToken(t.Context(), "one-more")
+		refusal := requireReason(t, err, binding.ReasonUnavailable)
+		require.ErrorIs(t, err, introspection.ErrBusy)
+		require.Equal(t, time.Second, refusal.RetryAfter)
+		require.Equal(t, start, time.Now(), "at once")
+		all.Go(func() { // one that shares a call is not one more
+			_, err := v.VerifyToken(t.Context(), "token-0")
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		synctest.Wait()
+		_, err = v.VerifyToken(t.Context(), "one-more")
+		require.NoError(t, err)
+		require.Equal(t, 65, s.calls())
+	})
+}
+
+func TestACallEndsAfterFiveSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := &events{}
+		c := config(&server{answer: slow(time.Hour)})
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		start := time.Now()
+		_, err := v.VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonUnavailable)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, 5*time.Second, time.Since(start))
+		synctest.Wait()
+		require.Equal(t, []introspection.EventKind{introspection.CallFailed}, told.kinds())
+		require.Equal(t, 5*time.Second, told.all()[0].Duration)
+	})
+}
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := &events{}
+		s := &server{answer: slow(time.Hour)}
+		c := config(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		require.NoError(t, v.Ready())
+		done := make(chan error)
+		go func() {
+			_, err := v.VerifyToken(t.Context(), "in-flight")
+			done <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		go func() { _ = v.Close() }()
+		err := <-done
+		requireReason(t, err, binding.ReasonUnavailable)
+		require.ErrorIs(t, err, introspection.ErrClosed)
+		require.Equal(t, start, time.Now())
+		require.NoError(t, v.Close(), "again")
+		_, err = v.VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonUnavailable)
+		require.ErrorIs(t, err, introspection.ErrClosed)
+		require.ErrorIs(t, v.Ready(), introspection.ErrClosed)
+		require.Equal(t, 1, s.calls())
+		require.Empty(t, told.all(), "an end of our own making is no event")
+	})
+}
+
+func TestClosedVerifierForgetsWhatItKnew(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, config(&server{answer: always(http.StatusOK, text(good(nil)))}))
+	_, err := v.VerifyToken(t.Context(), canary)
+	require.NoError(t, err)
+	require.NoError(t, v.Close())
+	_, err = v.VerifyToken(t.Context(), canary)
+	require.ErrorIs(t, err, introspection.ErrClosed)
+}
+
+func TestPanicsAreFailures(t *testing.T) {
+	t.Parallel()
+	s := &server{answer: func(*http.Request, string) (*http.Response, error) { panic("transport") }}
+	c := config(s)
+	c.Observe = func(introspection.Event) { panic("observer") }
+	v := newVerifier(t, c)
+	_, err := v.VerifyToken(t.Context(), canary)
+	requireReason(t, err, binding.ReasonUnavailable)
+	s.set(func(s *server) { s.answer = always(http.StatusOK, text(good(nil))) })
+	_, err = v.VerifyToken(t.Context(), canary)
+	require.NoError(t, err)
+}
+
+func TestEventsOfCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := &events{}
+		s := &server{answer: slow(time.Second)}
+		c := config(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		for range 3 {
+			_, err := v.VerifyToken(t.Context(), canary)
+			require.NoError(t, err)
+		}
+		s.set(func(s *server) { s.answer = always(http.StatusOK, `{"active":false}`) })
+		_, err := v.VerifyToken(t.Context(), "another")
+		require.Error(t, err)
+		synctest.Wait()
+		require.Equal(t, []introspection.Event{
+			{Kind: introspection.TokenActive, Issuer: issuer, Duration: time.Second},
+			{Kind: introspection.TokenInactive, Issuer: issuer},
+		}, told.all())
+	})
+}
+
+func TestManyTokensAtOnce(t *testing.T) {
+	t.Parallel()
+	s := &server{}
+	s.answer = func(_ *http.Request, token string) (*http.Response, error) {
+		return reply(http.StatusOK, text(good(members{"sub": token}))), nil
+	}
+	c := config(s)
+	c.CachedTokens, c.MaxInFlight = 10, 10_000
+	v := newVerifier(t, c)
+	var all sync.WaitGroup
+	for n := range 1000 {
+		all.Go(func() {
+			name := fmt.Sprint("token-", n%50)
+			token, err := v.VerifyToken(t.Context(), name)
+			if err != nil || token.Subject() != name {
+				t.Error("wrong answer", err)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -1,0 +1,111 @@
+package binding_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// Each policy, for each kind of token, for each state of the certificate.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	const (
+		ok         = binding.Reason("")
+		missing    = binding.ReasonCertificateMissing
+		unreadable = binding.ReasonCertificateUnreadable
+		mismatch   = binding.ReasonThumbprintMismatch
+		bound      = binding.ReasonTokenBound
+		unbound    = binding.ReasonTokenUnbound
+		bad        = binding.ReasonConfirmationMalformed
+		dpop       = binding.ReasonConfirmationDPoP
+	)
+	certificate := newCertificate(t, "client-1").Leaf
+	good := binding.Certificate{Thumbprint: binding.ThumbprintOf(certificate), DER: certificate.Raw}
+	states := []string{"none", "right", "another", "unreadable", "unreadable, and found"}
+	certificates := map[string]*source{
+		"none":       certificateOf(binding.Certificate{}),
+		"right":      certificateOf(good),
+		"another":    certificateOf(binding.Certificate{Thumbprint: binding.Thumbprint{1}}),
+		"unreadable": failing(errors.New("broken")),
+		"unreadable, and found": {find: func(*http.Request) (binding.Certificate, error) {
+			return good, errors.New("broken")
+		}},
+	}
+	tokens := map[string][]byte{
+		"bound":        claims(t, boundTo(certificate)),
+		"unbound":      claims(t, nil),
+		"cnf null":     claims(t, members{"cnf": null}),
+		"bound by jkt": claims(t, members{"cnf": members{"jkt": appendixA}}),
+	}
+	for policy, rows := range map[string]map[string][5]binding.Reason{
+		"RequireBound": {
+			"bound":        {missing, ok, mismatch, unreadable, unreadable},
+			"unbound":      {unbound, unbound, unbound, unbound, unbound},
+			"cnf null":     {bad, bad, bad, bad, bad},
+			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
+		},
+		"DangerouslyAcceptUnbound": {
+			"bound":        {missing, ok, mismatch, unreadable, unreadable},
+			"unbound":      {ok, ok, ok, ok, ok},
+			"cnf null":     {bad, bad, bad, bad, bad},
+			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
+		},
+		"DangerouslyBearerOnly": {
+			"bound":        {bound, bound, bound, bound, bound},
+			"unbound":      {ok, ok, ok, ok, ok},
+			"cnf null":     {bad, bad, bad, bad, bad},
+			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
+		},
+	} {
+		for kind, row := range rows {
+			for i, state := range states {
+				t.Run(fmt.Sprintf("%s, %s token, certificate %s", policy, kind, state), func(t *testing.T) {
+					t.Parallel()
+					guard := newGuard(t, binding.Config{Policy: allPolicies[policy], Certificates: certificates[state]})
+					require.Equal(t, allPolicies[policy], guard.Policy())
+					token, err := guard.Check(request(bearer(tokens[kind])))
+					if row[i] == ok {
+						require.NoError(t, err)
+						require.Equal(t, "client-1", token.ClientID())
+						return
+					}
+					require.Nil(t, token)
+					requireRefused(t, err, row[i], 401)
+					refusal := refusalOf(t, err)
+					if row[i] == mismatch {
+						require.Equal(t, good.Thumbprint, refusal.Expected)
+						require.Equal(t, binding.Thumbprint{1}, refusal.Presented)
+					} else {
+						require.Zero(t, refusal.Expected)
+						require.Zero(t, refusal.Presented)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A source may name its reason; the binding is refused whatever it is.
+func TestCertificateSourceMayNameItsReason(t *testing.T) {
+	t.Parallel()
+	payload := claims(t, boundTo(newCertificate(t, "client-1").Leaf))
+	for _, reason := range []binding.Reason{binding.ReasonForwardedUntrusted, binding.ReasonForwardedMalformed, "no such reason", ""} {
+		guard := newGuard(t, binding.Config{Certificates: failing(fmt.Errorf("wrapped: %w", &binding.Error{Reason: reason}))})
+		_, err := guard.Check(request(bearer(payload)))
+		require.Equal(t, reason, refusalOf(t, err).Reason)
+	}
+	for _, unnamed := range []error{errors.New("mine"), (*binding.Error)(nil)} {
+		_, err := newGuard(t, binding.Config{Certificates: failing(unnamed)}).Check(request(bearer(payload)))
+		requireRefused(t, err, binding.ReasonCertificateUnreadable, 401)
+	}
+}
+
+// failing is a source that finds nothing that it can read.
+func failing(err error) *source {
+	return &source{find: func(*http.Request) (binding.Certificate, error) { return binding.Certificate{}, err }}
+}

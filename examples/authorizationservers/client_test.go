@@ -1,0 +1,45 @@
+package authorizationservers_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+)
+
+// The program examples/client, from the issuer's name to the API's answer.
+func testTheClientProgram(t *testing.T, w *world) {
+	a := startAPI(t, w.pki, w.issuer, "nethttp")
+	for _, method := range []string{tlsClientAuth, selfSignedTLSClientAuth, privateKeyJWT} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			r := w.clients["PS256."+method]
+			certificate, key, assertionKey := r.files(t)
+			flags := []string{
+				"-issuer", w.issuer, "-client-id", r.id, "-auth", method, "-cert", certificate, "-key", key,
+				"-ca", writeFile(t, t.TempDir(), "ca.pem", w.pki.RootPEM()),
+				"-scope", "accounts", "-param", "resource=" + audience, "-url", a.url + "/whoami",
+			}
+			if assertionKey != "" {
+				flags = append(flags, "-assertion-key", assertionKey)
+			}
+			command := exec.Command(clientProgram, flags...)
+			var stdout, stderr strings.Builder
+			command.Stdout, command.Stderr = &stdout, &stderr
+			require.NoError(t, command.Run(), stderr.String())
+			require.Empty(t, stderr.String())
+			require.Contains(t, stdout.String(), "-> 200 OK\n")
+			lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+			var who map[string]any
+			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &who), stdout.String())
+			require.Equal(t, map[string]any{
+				"iss": w.issuer, "sub": r.id, "client_id": r.id, "scope": "accounts",
+				"x5t#S256": bindingtest.Thumbprint(r.certificate.Leaf),
+			}, who)
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package authorizationservers_test
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/adapters/bindecho"
+	"github.com/certbound/certbound/adapters/bindgin"
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/binding/introspection"
+	"github.com/certbound/certbound/jwks"
+)
+
+// Opaque tokens, which the API asks the authorization server about by each of
+// the methods that it may authenticate itself with. JWTs come to the same guard.
+func testOpaqueBoundTokens(t *testing.T, w *world) {
+	for _, method := range methods {
+		verifier := newVerifier(t, w, w.clients[asAPI(method)])
+		for _, framework := range frameworks {
+			a := startGuarded(t, w, framework, verifier)
+			t.Run("asked by "+method+"/"+framework, func(t *testing.T) {
+				t.Parallel()
+				for _, of := range methods {
+					w.requireBoundOpaque(t, a, w.clients[opaque+"."+of])
+				}
+				r := w.clients["ES256."+tlsClientAuth]
+				w.requireBound(t, a, r, getToken(t, w, r, forResource(audience)))
+			})
+		}
+	}
+}
+
+func (w *world) requireBoundOpaque(t *testing.T, a *api, r registration) {
+	t.Helper()
+	token := getToken(t, w, r, forResource(audience))
+	require.NotContains(t, token, ".")
+	client, thief := newClient(t, w.pki, r), newClient(t, w.pki, w.thief)
+
+	accepted := a.whoami(t, client, token)
+	require.Equal(t, http.StatusOK, accepted.status, "%v", accepted.body)
+	who := map[string]any{
+		"iss": w.issuer, "sub": r.id, "client_id": r.id, "scope": scope,
+		"x5t#S256": bindingtest.Thumbprint(r.certificate.Leaf),
+	}
+	if w.name == "oidc-provider" {
+		who["sub"] = "" // its answer names a user, and here is none
+	}
+	require.Equal(t, who, accepted.body)
+
+	stolen := a.whoami(t, thief, token)
+	requireRefused(t, stolen)
+	unknown := a.whoami(t, thief, rand.Text())
+	requireRefused(t, unknown)
+	require.Equal(t, unknown, stolen, "no oracle tells a thief that a stolen token lives")
+	requireRefused(t, a.whoami(t, w.pki.HTTPClient(), token))
+
+	foreign := getToken(t, w, r, forResource(another))
+	requireRefused(t, a.whoami(t, client, foreign))
+
+	// RFC 7009: revoked by its client, found by discovery as well.
+	status, body := post(t, client, r, w.issuer, discover(t, w.pki, w.issuer).MTLSEndpoint("revocation_endpoint"), url.Values{"token": {token}})
+	require.Equal(t, http.StatusOK, status, string(body))
+	requireRefused(t, a.whoami(t, client, token))
+}
+
+// newVerifier takes tokens of both forms. Nothing is remembered of opaque ones,
+// so that a revocation shows at once.
+func newVerifier(t *testing.T, w *world, r registration) binding.TokenVerifier {
+	t.Helper()
+	jwts, err := jwks.New(jwks.Config{Issuer: w.issuer, Audiences: []string{audience}, Transport: w.pki.Transport()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = jwts.Close() })
+	config := introspection.Config{
+		Issuer: w.issuer, Audiences: []string{audience}, Transport: w.pki.Transport(),
+		ClientID: r.id, AuthMethod: introspection.AuthMethod(r.method), ClientSecret: r.secret,
+		ActiveFor: -1, InactiveFor: -1,
+	}
+	switch r.method {
+	case tlsClientAuth, selfSignedTLSClientAuth:
+		config.ClientCertificate = r.certificate
+	case privateKeyJWT:
+		config.SigningKey = r.key
+	}
+	opaques, err := introspection.New(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = opaques.Close() })
+	verifier, err := introspection.ByForm(jwts, opaques)
+	require.NoError(t, err)
+	return verifier
+}
+
+// startGuarded starts an API in this process.
+func startGuarded(t *testing.T, w *world, framework string, tokens binding.TokenVerifier) *api {
+	t.Helper()
+	guard, err := binding.New(binding.Config{Tokens: tokens})
+	require.NoError(t, err)
+	var handler http.Handler
+	switch framework {
+	case "echo":
+		e := echo.New()
+		e.Use(bindecho.Protect(guard))
+		e.GET("/whoami", echo.WrapHandler(http.HandlerFunc(whoami)))
+		handler = e
+	case "gin":
+		r := gin.New()
+		r.Use(bindgin.Protect(guard))
+		r.GET("/whoami", gin.WrapF(whoami))
+		handler = r
+	default:
+		handler = bindhttp.Protect(guard)(http.HandlerFunc(whoami))
+	}
+	listener := listen(t)
+	serveTLS(t, w.pki, listener, tls.RequestClientCert, handler)
+	return &api{url: "https://" + listener.Addr().String()}
+}
+
+// whoami answers as examples/server does.
+func whoami(w http.ResponseWriter, r *http.Request) {
+	token, _ := binding.TokenFromContext(r.Context())
+	thumbprint, _ := token.Thumbprint()
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"iss": token.Issuer(), "sub": token.Subject(), "client_id": token.ClientID(),
+		"scope": strings.Join(token.Scopes(), " "), "x5t#S256": thumbprint.String(),
+	})
+}

@@ -1,0 +1,2 @@
+// Package proxies is documentation.
+package proxies

@@ -1,0 +1,5 @@
+package proxies_test
+import (
+ _ "github.com/certbound/certbound/binding/bindingtest"
+ _ "github.com/stretchr/testify/require"
+)

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
+)
+
+// options is the command line, read and checked.
+type options struct {
+	url    *url.URL // nil: only listen
+	format forwarded.Format
+	header string
+	roots  *x509.CertPool // nil: the machine's
+
+	network, listen string // "": there is a resource server, or another receiver
+
+	token       string            // "": there is a receiver
+	certificate *x509.Certificate // nil: throw-away ones alone
+	pair        *tls.Certificate  // nil: its key is not given
+
+	source *forwarded.Source // reads what arrives
+}
+
+// parse reads the command line and joins every mistake in it, not the first
+// alone. It returns flag.ErrHelp after printing the help.
+func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
+	flags := flag.NewFlagSet("proxycheck", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // mistakes are the caller's to print
+	address := flags.String("url", "", "the `URL` to call, through the proxy")
+	header := flags.String("header", "", "the `header` in which the proxy forwards the certificate, if not the format's own")
+	format := flags.String("format", string(forwarded.RFC9440), "the `format` in which it does: "+formats())
+	ca := flags.String("ca", "", "PEM `file` with the roots of the proxy's certificate; without it the machine's")
+	token := flags.String("token", "", "`file` with an access token that is bound to a certificate, - for the standard input; without it, something in the resource server's place must answer what arrived")
+	cert := flags.String("cert", "", "PEM `file` with the certificate that the token is bound to; without -token one to present, with -key, to a proxy that refuses unknown ones")
+	key := flags.String("key", "", "PEM `file` with its private key")
+	listen := flags.String("listen", "", "`address` to listen on in the resource server's place, without TLS; unix:PATH is a unix socket")
+
+	var mistakes []error
+	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
+	for rest := args; ; {
+		err := flags.Parse(rest)
+		rest = flags.Args()
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			flags.SetOutput(output)
+			flags.Usage()
+			return nil, err
+		case err != nil:
+			mistakes = append(mistakes, err)
+			for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") { // what came for an unknown flag
+				rest = rest[1:]
+			}
+		case len(rest) > 0:
+			mistake("unexpected argument %q", rest[0])
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			break
+		}
+	}
+
+	o := &options{format: forwarded.Format(*format), network: "tcp", listen: *listen}
+	o.header = http.CanonicalHeaderKey(*header)
+	if o.header == "" {
+		o.header = o.format.Header()
+	}
+	var err error
+	if o.source, err = newSource(o.format, o.header); err != nil {
+		mistakes = append(mistakes, flagErrors(err)...)
+	}
+	if path, isUnix := strings.CutPrefix(o.listen, "unix:"); isUnix {
+		o.network, o.listen = "unix", path
+		if path == "" {
+			mistake("-listen: unix: must be followed by a path")
+		}
+	} else if _, _, err := net.SplitHostPort(o.listen); o.listen != "" && err != nil {
+		mistake("-listen: must be host:port or unix:path")
+	}
+	if *address == "" {
+		if *listen == "" {
+			mistake("-url: required, unless there is only something to listen to")
+		}
+	} else if o.url, err = url.Parse(*address); err != nil || o.url.Host == "" || o.url.User != nil || (o.url.Scheme != "https" && o.url.Scheme != "http") {
+		o.url = nil
+		mistake("-url: an https or http URL is required")
+	}
+	if *ca != "" {
+		if o.roots, err = loadRoots(*ca); err != nil {
+			mistake("-ca: %w", err)
+		}
+	}
+	switch {
+	case *token != "" && *listen != "":
+		mistake("-token and -listen: the token is for the real resource server, -listen stands in its place")
+	case *token != "" && o.url != nil && o.url.Scheme != "https":
+		mistake("-token: never over plain http")
+	case *token != "":
+		if o.token, err = loadToken(*token, stdin); err != nil {
+			mistake("-token: %w", err)
+		}
+	}
+	switch {
+	case *cert == "" && *key != "":
+		mistake("-key: needs -cert")
+	case *cert == "":
+	case *key == "" && *token == "":
+		mistake("-cert: needs -key, or -token")
+	case *key == "":
+		if o.certificate, err = loadCertificate(*cert); err != nil {
+			mistake("-cert: %w", err)
+		}
+	default:
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			mistake("-cert, -key: %w", err)
+		} else {
+			o.pair, o.certificate = &pair, pair.Leaf
+		}
+	}
+	return o, errors.Join(mistakes...)
+}
+
+// newSource reads what arrives as a resource server would. From whom it came is
+// not the question here, so it is asked as if from the one that is trusted.
+func newSource(format forwarded.Format, header string) (*forwarded.Source, error) {
+	if format == forwarded.Auth0 { // which has two more headers, and is this one's encoding
+		format = format.Encoding()
+	}
+	return forwarded.New(forwarded.Config{
+		Format: format,
+		Header: header,
+		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.PrefixFrom(receiverPeer.Addr(), 32))},
+	})
+}
+
+var receiverPeer = netip.MustParseAddrPort("127.0.0.1:1")
+
+// flagErrors says of which flags the errors of forwarded.New speak.
+func flagErrors(err error) []error {
+	var all []error
+	switch e := err.(type) {
+	case binding.ConfigError:
+		all = append(all, fmt.Errorf("-%s: %s", strings.ToLower(e.Field), e.Problem))
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, flagErrors(inner)...)
+		}
+	case interface{ Unwrap() error }:
+		all = flagErrors(e.Unwrap())
+	default:
+		all = append(all, err)
+	}
+	return all
+}
+
+func formats() string {
+	var names []string
+	for _, format := range forwarded.Formats() {
+		names = append(names, string(format))
+	}
+	return strings.Join(names, ", ")
+}
+
+func loadRoots(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return roots, nil
+}
+
+func loadCertificate(file string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("%s does not begin with a certificate", file)
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func loadToken(file string, stdin io.Reader) (string, error) {
+	const most = 64 << 10
+	var text []byte
+	var err error
+	if file == "-" {
+		text, err = io.ReadAll(io.LimitReader(stdin, most))
+	} else {
+		text, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return "", err
+	}
+	text = bytes.TrimSpace(text)
+	for _, b := range text { // what it holds instead is not shown: it may be a secret
+		if b <= ' ' || b > '~' {
+			return "", errors.New("holds more than one access token")
+		}
+	}
+	if len(text) == 0 {
+		return "", errors.New("holds no access token")
+	}
+	return string(text), nil
+}

@@ -1,0 +1,150 @@
+package main_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/forwarded"
+)
+
+func TestInTheResourceServersPlace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		says   []string
+	}{
+		"right":                                  {0, []string{"Nothing passed", "with underscores: another name than the header's", "HTTP/2"}},
+		"sends a placeholder":                    {0, []string{"Nothing passed", "once: arrives as what means no certificate"}},
+		"does not strip":                         {1, []string{"PASSED", "once: PASSED", "twice: PASSED"}},
+		"adds":                                   {1, []string{"once: PASSED"}},
+		"adds, and strips without a certificate": {1, []string{"once: does not arrive", "once: PASSED beside the real one"}},
+		"strips the first alone":                 {1, []string{"once: does not arrive", "twice: PASSED"}},
+		"forwards nothing":                       {3, []string{"does not arrive in the header", "cannot be told"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := freeAddress(t)
+			args := proxy(t, address, handlings[name], tls.RequestClientCert, nil)
+			status, output := check(t, "", append(args, "-header", "client-cert", "-listen", address)...)
+			require.Equal(t, test.status, status, output)
+			for _, text := range test.says {
+				require.Contains(t, output, text)
+			}
+		})
+	}
+}
+
+// The receiving end as a process of its own.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	command := exec.Command(program, "-listen", "127.0.0.1:0")
+	stdout, err := command.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	lines := bufio.NewReader(stdout)
+	first, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	address, found := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
+	require.True(t, found, first)
+	rest := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(lines)
+		rest <- string(text)
+	}()
+
+	for name, want := range map[string]int{"right": 0, "does not strip": 1} {
+		status, output := check(t, "", proxy(t, address, handlings[name], tls.RequestClientCert, nil)...)
+		require.Equal(t, want, status, output)
+	}
+	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
+	said := <-rest
+	require.Contains(t, said, `arrived: ["Client-Cert"] certificate `)
+	require.Contains(t, said, `arrived: ["Client_cert"] no certificate`)
+	require.NoError(t, command.Wait())
+}
+
+func TestProxyThatWantsACertificate(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t)
+	certificate, err := as.NewClientCertificate("proxycheck")
+	require.NoError(t, err)
+	pair := []string{"-cert", certificateFile(t, certificate.Certificate[0]), "-key", keyFile(t, certificate.PrivateKey)}
+	for name, test := range map[string]struct {
+		auth   tls.ClientAuthType
+		flags  []string
+		handle string
+		status int
+	}{
+		"any":                        {tls.RequireAnyClientCert, nil, "right", 0},
+		"any, and adds":              {tls.RequireAnyClientCert, nil, "adds", 1},
+		"a verified one":             {tls.RequireAndVerifyClientCert, nil, "right", 3},
+		"a verified one, given":      {tls.RequireAndVerifyClientCert, pair, "right", 0},
+		"a verified one, and adds":   {tls.RequireAndVerifyClientCert, pair, "adds", 1},
+		"a verified one if any":      {tls.VerifyClientCertIfGiven, nil, "right", 3},
+		"a verified one if any, bad": {tls.VerifyClientCertIfGiven, nil, "does not strip", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := freeAddress(t)
+			args := proxy(t, address, handlings[test.handle], test.auth, as.ClientCAs())
+			status, output := check(t, "", append(append(args, "-listen", address), test.flags...)...)
+			require.Equal(t, test.status, status, output)
+		})
+	}
+}
+
+// Without any proxy everything passes, and what is forged is of its format.
+func TestEveryFormat(t *testing.T) {
+	t.Parallel()
+	for _, format := range forwarded.Formats() {
+		t.Run(string(format), func(t *testing.T) {
+			t.Parallel()
+			address := freeAddress(t)
+			args := []string{"-url", "http://" + address, "-listen", address, "-format", string(format)}
+			if format.Header() == "" {
+				args = append(args, "-header", "X-SSL-Client-Cert")
+			}
+			status, output := check(t, "", args...)
+			require.Equal(t, 1, status, output)
+			if format != forwarded.Istio { // of which a client sends half
+				require.Contains(t, output, "] certificate ")
+			}
+			require.NotContains(t, output, "forwarded_malformed")
+		})
+	}
+}
+
+// An endpoint that answers with its request's headers, as many do.
+func TestEcho(t *testing.T) {
+	t.Parallel()
+	backend := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range r.Header {
+			fmt.Fprintln(w, name, values)
+		}
+	}))
+	for name, want := range map[string]int{"right": 0, "does not strip": 1, "adds": 1} {
+		status, output := check(t, "", proxy(t, backend, handlings[name], tls.RequestClientCert, nil)...)
+		require.Equal(t, want, status, output)
+	}
+}
+
+func TestNothingToSeeItBy(t *testing.T) {
+	t.Parallel()
+	status, output := check(t, "", proxy(t, api(t, newAuthorizationServer(t)), handlings["does not strip"], tls.RequestClientCert, nil)...)
+	require.Equal(t, 3, status, output)
+	require.Contains(t, output, "there is no -token")
+
+	status, output = check(t, "", "-url", "https://"+freeAddress(t))
+	require.Equal(t, 3, status, output)
+	require.Contains(t, output, "no answer")
+}

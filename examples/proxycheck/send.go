@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// An observation is what could be seen of one request.
+type observation struct {
+	err       error
+	status    int
+	challenge string
+
+	arrival *arrival // from the receiver, about this very request
+	echoed  bool     // the endpoint sent our nonce back, so it echoes headers
+	seen    bool     // and the forged value is in its answer
+}
+
+func (o observation) String() string {
+	if o.err != nil {
+		return "no answer: " + o.err.Error()
+	}
+	if o.challenge != "" {
+		return fmt.Sprintf("%d %s, %s", o.status, http.StatusText(o.status), o.challenge)
+	}
+	return fmt.Sprintf("%d %s", o.status, http.StatusText(o.status))
+}
+
+// byAlert: the other side ended the handshake by a TLS alert, for it wants a
+// certificate, or another, or another protocol. What else goes wrong on the way
+// says nothing about the proxy.
+func (o observation) byAlert() bool {
+	var remote *net.OpError
+	return errors.As(o.err, &remote) && remote.Op == "remote error"
+}
+
+// withoutHTTP2: it does not speak HTTP/2, and answered in HTTP/1.1.
+func (o observation) withoutHTTP2() bool {
+	return o.err != nil && (strings.Contains(o.err.Error(), "ALPN") || strings.Contains(o.err.Error(), "no application protocol"))
+}
+
+// send makes a request on a new connection, with a forgery or none.
+func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation) {
+	const timeout, mostBody = 15 * time.Second, 256 << 10
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.options.url.String(), nil)
+	if err != nil {
+		return observation{err: err}
+	}
+	nonce := rand.Text()
+	request.Header.Set(nonceHeader, nonce)
+	if c.options.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.options.token)
+	}
+	if f != nil {
+		f.fields(request.Header, c.options.header, c.value)
+	}
+	transport := c.transport(s)
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request) // a redirect is not followed
+	if err != nil {
+		return observation{err: err}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostBody))
+	if err != nil {
+		return observation{err: err}
+	}
+	seen.status, seen.challenge = response.StatusCode, printable(response.Header.Get("WWW-Authenticate"))
+	seen.echoed = strings.Contains(string(body), nonce)
+	seen.seen = strings.Contains(string(body), distinctive(c.value))
+	var a arrival
+	if json.Unmarshal(body, &a) == nil && a.Nonce == nonce && a.Fields != nil {
+		seen.arrival = &a
+	}
+	return seen
+}
+
+func (c *check) transport(s side) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!s.http2)
+	protocols.SetHTTP2(s.http2)
+	transport := &http.Transport{
+		Protocols:           protocols,
+		TLSClientConfig:     &tls.Config{RootCAs: c.options.roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: 10 * time.Second,
+		DisableKeepAlives:   !s.http2, // over HTTP/2 this would be a field that does not belong there
+	}
+	if s.certificate != nil {
+		// tls.Config.Certificates would present none to a proxy that names CAs.
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return s.certificate, nil
+		}
+	}
+	return transport
+}
+
+var plain = regexp.MustCompile(`[A-Za-z0-9]+`)
+
+// distinctive returns a part of a value that no encoding changes.
+func distinctive(value string) string {
+	var longest string
+	for _, run := range plain.FindAllString(value, -1) {
+		// Not percent-encoding's digits, which an encoder may write otherwise, and
+		// not the words of PEM.
+		if run != "CERTIFICATE" && len(run) > len(longest) {
+			longest = run
+		}
+	}
+	return longest
+}
+
+// printable keeps what comes from elsewhere from writing to the terminal.
+func printable(s string) string {
+	const most = 300
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, s)
+}

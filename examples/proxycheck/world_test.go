@@ -1,0 +1,130 @@
+package main_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/binding/forwarded"
+	"github.com/certbound/certbound/jwks"
+)
+
+// What a proxy does with Client-Cert.
+type handling func(header http.Header, real string) // real: of the handshake; "" without
+
+var handlings = map[string]handling{
+	"right": func(h http.Header, real string) {
+		h.Del("Client-Cert")
+		if real != "" {
+			h.Set("Client-Cert", real)
+		}
+	},
+	"sends a placeholder": func(h http.Header, real string) {
+		if real == "" {
+			real = "::"
+		}
+		h.Set("Client-Cert", real)
+	},
+	"does not strip": func(h http.Header, real string) {
+		if real != "" {
+			h.Set("Client-Cert", real)
+		}
+	},
+	"adds": func(h http.Header, real string) {
+		if real != "" {
+			h.Add("Client-Cert", real)
+		}
+	},
+	"adds, and strips without a certificate": func(h http.Header, real string) {
+		if real == "" {
+			h.Del("Client-Cert")
+			return
+		}
+		h.Add("Client-Cert", real)
+	},
+	"strips the first alone": func(h http.Header, real string) {
+		if values := h.Values("Client-Cert"); len(values) > 0 {
+			h["Client-Cert"] = values[1:]
+		}
+		if real != "" {
+			h.Set("Client-Cert", real)
+		}
+	},
+	"forwards nothing": func(h http.Header, _ string) { h.Del("Client-Cert") },
+}
+
+// proxy is a proxy that ends TLS, in front of a backend ("host:port"). It
+// returns its URL and the file with its root.
+func proxy(t *testing.T, backend string, handle handling, auth tls.ClientAuthType, clientCAs *x509.CertPool) []string {
+	t.Helper()
+	reverse := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: backend})
+			var real string
+			if certificates := r.In.TLS.PeerCertificates; len(certificates) > 0 {
+				real = ":" + base64.StdEncoding.EncodeToString(certificates[0].Raw) + ":"
+			}
+			handle(r.Out.Header, real)
+		},
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	server := httptest.NewUnstartedServer(reverse)
+	server.EnableHTTP2 = true
+	server.TLS = &tls.Config{ClientAuth: auth, ClientCAs: clientCAs}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	root := writeFile(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	return []string{"-url", server.URL, "-ca", root}
+}
+
+func newAuthorizationServer(t *testing.T) *bindingtest.AuthorizationServer {
+	t.Helper()
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(as.Close)
+	return as
+}
+
+// api is a resource server behind a proxy. It returns its "host:port".
+func api(t *testing.T, as *bindingtest.AuthorizationServer) string {
+	t.Helper()
+	tokens, err := jwks.New(jwks.Config{
+		Issuer: as.Issuer(), Audiences: []string{"https://api.example"}, Transport: as.Transport(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tokens.Close() })
+	source, err := forwarded.New(forwarded.Config{
+		Format: forwarded.RFC9440,
+		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.MustParsePrefix("127.0.0.1/32"))},
+	})
+	require.NoError(t, err)
+	guard, err := binding.New(binding.Config{Tokens: tokens, Certificates: source})
+	require.NoError(t, err)
+	return serve(t, bindhttp.Protect(guard)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+}
+
+func serve(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return forwarded.ConnContext(ctx, c) }
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
