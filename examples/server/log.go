@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/introspection"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -48,6 +49,26 @@ func logKeys(log *slog.Logger) func(jwks.Event) {
 			log.Error("keys not fetched", "iss", event.Issuer, "error", clip(event.Err.Error()), "usable", event.Usable)
 		case jwks.TokensNotBound:
 			log.Warn("the issuer does not say that it binds tokens to certificates", "iss", event.Issuer)
+		}
+	}
+}
+
+// logIntrospection logs what becomes of the calls about opaque tokens.
+func logIntrospection(log *slog.Logger) func(introspection.Event) {
+	return func(event introspection.Event) {
+		fields := []any{"kind", event.Kind, "iss", event.Issuer}
+		if event.Err != nil {
+			fields = append(fields, "error", clip(event.Err.Error()))
+		}
+		switch event.Kind {
+		case introspection.TokenActive, introspection.TokenInactive:
+			log.Debug("introspection", fields...)
+		case introspection.BreakerClosed, introspection.MetadataRead:
+			log.Info("introspection", fields...)
+		case introspection.TokensNotBound:
+			log.Warn("introspection", fields...)
+		default:
+			log.Error("introspection", fields...)
 		}
 	}
 }

@@ -6,8 +6,9 @@
 //		-tls-cert api.pem -tls-key api-key.pem
 //
 // GET /whoami says whose token came, GET /payments needs a scope besides, GET
-// /healthz needs nothing, and GET /readyz says whether the issuer's keys are
-// there. Run it with -help for its flags.
+// /healthz needs nothing, and GET /readyz says whether tokens can be verified. If
+// an audience is an https URL, the metadata of that resource (RFC 9728) is where
+// clients look for it. Run it with -help for its flags.
 package main
 
 import (
@@ -28,7 +29,6 @@ import (
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/forwarded"
 	"github.com/certbound/certbound/binding/metadata"
-	"github.com/certbound/certbound/jwks"
 )
 
 // stopTimeout is how long requests get to finish after SIGTERM.
@@ -48,11 +48,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	tokens, wrong := newTokens(options, log)
-	if wrong == nil {
-		defer tokens.Close()
-	}
-	if err := errors.Join(append([]error{err}, flagErrors(wrong)...)...); err != nil {
+	tokens, wrong := newVerifier(options, log)
+	defer tokens.Close()
+	if err := errors.Join(append([]error{err}, wrong...)...); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
@@ -63,14 +61,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout io.Writer, log *slog.Logger) error {
+func serve(ctx context.Context, options *options, tokens *verifier, stdout io.Writer, log *slog.Logger) error {
+	resourceMetadata := ""
+	if resource, found := resourceOf(options.audiences); found {
+		resourceMetadata, _ = metadata.ResourceMetadataURL(resource) // it has one: see resourceOf
+	}
 	guard, err := binding.New(binding.Config{
 		Tokens:           tokens,
 		Certificates:     options.certificates,
 		Policy:           options.policy,
 		AcceptDPoPScheme: options.acceptDPoP,
+		ResourceMetadata: resourceMetadata,
 		Observe:          logDecisions(log),
 	})
+	if err != nil {
+		return err
+	}
+	resource, err := newResource(options, guard)
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout 
 	}
 
 	server := &http.Server{
-		Handler:           routes(options.framework, guard, options.scopes, tokens.Ready),
+		Handler:           withResource(resource, routes(options.framework, guard, options.scopes, tokens.ready)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -117,22 +124,4 @@ func serve(ctx context.Context, options *options, tokens *jwks.Verifier, stdout 
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	return server.Shutdown(ending)
-}
-
-func newTokens(options *options, log *slog.Logger) (*jwks.Verifier, error) {
-	config := jwks.Config{
-		Issuer:     options.issuer,
-		Audiences:  options.audiences,
-		URL:        options.jwksURL,
-		Fresh:      options.refresh,
-		TokenTypes: options.types,
-		Observe:    logKeys(log),
-	}
-	if options.roots != nil {
-		transport := metadata.NewTransport()
-		transport.TLSClientConfig = &tls.Config{RootCAs: options.roots}
-		transport.ForceAttemptHTTP2 = true
-		config.Transport = transport
-	}
-	return jwks.New(config)
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,8 +34,13 @@ type options struct {
 
 	certificates binding.CertificateSource // nil: the TLS connection
 	acceptDPoP   bool
-	policy       binding.Policy
-	scopes       []string
+
+	introspection     endpoint
+	clientID          string
+	clientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+	policy binding.Policy
+	scopes []string
 }
 
 var frameworks = []string{"nethttp", "echo", "gin"}
@@ -43,11 +49,6 @@ var policies = map[string]binding.Policy{
 	"require":      binding.RequireBound,
 	"if-bound":     binding.DangerouslyAcceptUnbound,
 	"refuse-bound": binding.DangerouslyBearerOnly,
-}
-
-// reserved are the flags of what this server does not have yet.
-var reserved = []string{
-	"introspection", "client-id", "client-cert", "client-key",
 }
 
 // parse reads the command line and joins every mistake in it, not the first
@@ -73,9 +74,11 @@ func parse(args []string, output io.Writer) (*options, error) {
 	header := flags.String("forwarded-header", "", "the `header` that holds it, if not the format's own")
 	flags.Var(&trust, "trust", "`who` may forward certificates: cidr:192.0.2.0/24, cert:X5T#S256, secret:Header=value or =@file, or unix; may be repeated")
 	scope := flags.String("scope", "payments", "what GET /payments needs; several with spaces between them")
-	for _, name := range reserved {
-		flags.String(name, "", "not available yet")
-	}
+	var asked endpoint
+	flags.Var(&asked, "introspection", "also take opaque tokens, and ask the authorization server about them; `=URL` names the endpoint, and else its metadata does")
+	clientID := flags.String("client-id", "", "with -introspection: this server's client `identifier` at the authorization server")
+	clientCert := flags.String("client-cert", "", "with -introspection: PEM `file` with the certificate by which this server authenticates itself there")
+	clientKey := flags.String("client-key", "", "with -introspection: PEM `file` with its private key")
 
 	var mistakes []error
 	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
@@ -155,18 +158,27 @@ func parse(args []string, output io.Writer) (*options, error) {
 	if len(o.scopes) == 0 {
 		mistake("-scope: must name at least one scope")
 	}
-	flags.Visit(func(f *flag.Flag) {
-		if slices.Contains(reserved, f.Name) {
-			mistake("-%s: not available yet", f.Name)
+	o.introspection, o.clientID = asked, *clientID
+	switch {
+	case asked.on:
+		o.clientCertificate = certificateFrom(*clientCert, *clientKey)
+		if _, err := o.clientCertificate(nil); err != nil {
+			mistake("-client-cert, -client-key: %w", err)
 		}
-	})
+		if *clientID == "" {
+			mistake("-client-id: is required with -introspection")
+		}
+	case *clientID != "" || *clientCert != "" || *clientKey != "":
+		mistake("-client-id, -client-cert, -client-key: need -introspection")
+	}
 	return o, errors.Join(mistakes...)
 }
 
 // flagOf names the flags behind the fields of jwks.Config and forwarded.Config.
 var flagOf = map[string]string{
 	"Issuer": "-issuer", "Audiences": "-audience", "URL": "-jwks-url", "Fresh": "-jwks-refresh", "TokenTypes": "-typ",
-	"Format": "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
+	"ClientID": "-client-id",
+	"Format":   "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
 }
 
 // flagErrors says of which flags a constructor's errors speak.
@@ -212,6 +224,34 @@ func loadRoots(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("%s holds no certificate", file)
 	}
 	return roots, nil
+}
+
+// certificateFrom reads the files anew for each connection, so that they may be
+// replaced.
+func certificateFrom(certificate, key string) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(certificate, key)
+		return &pair, err
+	}
+}
+
+// endpoint is a flag that stands alone or names a URL.
+type endpoint struct {
+	on  bool
+	url string
+}
+
+func (e *endpoint) String() string { return e.url }
+
+func (e *endpoint) IsBoolFlag() bool { return true }
+
+func (e *endpoint) Set(value string) error {
+	on, err := strconv.ParseBool(value)
+	e.on = on || err != nil
+	if err != nil {
+		e.url = value
+	}
+	return nil
 }
 
 // list is a flag that may be repeated.

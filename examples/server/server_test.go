@@ -48,7 +48,8 @@ func TestRoutesInEveryFramework(t *testing.T) {
 
 				nobody := get(t, as.HTTPClient(), server.url+path, "")
 				require.Equal(t, http.StatusUnauthorized, nobody.status)
-				require.Equal(t, "Bearer", nobody.header.Get("WWW-Authenticate"))
+				require.Equal(t, `Bearer resource_metadata="https://api.example/.well-known/oauth-protected-resource"`,
+					nobody.header.Get("WWW-Authenticate"))
 			}
 			require.Equal(t, http.StatusOK, get(t, as.HTTPClient(), server.url+"/healthz", "").status)
 			require.Equal(t, http.StatusOK, get(t, as.HTTPClient(), server.url+"/readyz", "").status)
