@@ -39,6 +39,7 @@ var tests = []struct {
 	{"client authentication", testTheServersAuthenticateTheirClients},
 	{"bound tokens", testBoundTokens},
 	{"opaque bound tokens", testOpaqueBoundTokens},
+	{"opaque bound tokens at examples/server", testOpaqueBoundTokensAtTheServer},
 	{"the client program", testTheClientProgram},
 }
 
