@@ -74,8 +74,8 @@ const (
 	// in place of set-header leaves the client's line first (refused as
 	// ambiguous). Without the condition, and for a certificate whose base64 is
 	// longer than tune.bufsize, "::" arrives, which is no certificate. Ask for
-	// ssl_c_used: ssl_fc_has_crt is false on resumed sessions. Client_Cert always
-	// passes, and is refused here beside the real one.
+	// ssl_c_used: ssl_fc_has_crt is false on resumed sessions. Client_Cert and Client.Cert
+	// always pass, and are refused here beside the real one.
 	HAProxy Format = "haproxy"
 
 	// Traefik is an encoding and a product: the base64 of the DER encoding,
@@ -132,7 +132,8 @@ const (
 	// the condition "(null)" arrives, which is no certificate. With add in place
 	// of set the client's line stays first (refused as ambiguous). Without unset
 	// Connection a client can have the header removed, which only harms itself.
-	// X_SSL_Client_Cert passes, and is refused here beside the real one.
+	// X_SSL_Client_Cert and X.SSL.Client.Cert pass, and are refused here beside
+	// the real one.
 	//
 	// Do not forward SSL_CLIENT_VERIFY for Config.VerifyHeader: with
 	// optional_no_ca and TLS 1.2 it is SUCCESS for a self-signed certificate on

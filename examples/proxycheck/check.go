@@ -108,6 +108,9 @@ func (c *check) control(ctx context.Context) bool {
 func (c *check) side(ctx context.Context, s side, known bool) {
 	c.say("  %s", s.name)
 	baseline := c.send(ctx, s, nil)
+	for again := 0; again < 2 && baseline.err != nil && !baseline.byAlert() && ctx.Err() == nil; again++ {
+		baseline = c.send(ctx, s, nil)
+	}
 	if s.http2 && baseline.withoutHTTP2() {
 		c.say("    not spoken")
 		return

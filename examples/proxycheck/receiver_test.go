@@ -28,6 +28,7 @@ func TestInTheResourceServersPlace(t *testing.T) {
 		"adds":                                   {1, []string{"once: PASSED"}},
 		"adds, and strips without a certificate": {1, []string{"once: does not arrive", "once: PASSED beside the real one"}},
 		"strips the first alone":                 {1, []string{"once: does not arrive", "twice: PASSED"}},
+		"takes underscores for dashes":           {1, []string{"once: does not arrive", "with underscores: PASSED"}},
 		"forwards nothing":                       {3, []string{"does not arrive in the header", "cannot be told"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -34,19 +31,6 @@ func (o observation) String() string {
 		return fmt.Sprintf("%d %s, %s", o.status, http.StatusText(o.status), o.challenge)
 	}
 	return fmt.Sprintf("%d %s", o.status, http.StatusText(o.status))
-}
-
-// byAlert: the other side ended the handshake by a TLS alert, for it wants a
-// certificate, or another, or another protocol. What else goes wrong on the way
-// says nothing about the proxy.
-func (o observation) byAlert() bool {
-	var remote *net.OpError
-	return errors.As(o.err, &remote) && remote.Op == "remote error"
-}
-
-// withoutHTTP2: it does not speak HTTP/2, and answered in HTTP/1.1.
-func (o observation) withoutHTTP2() bool {
-	return o.err != nil && (strings.Contains(o.err.Error(), "ALPN") || strings.Contains(o.err.Error(), "no application protocol"))
 }
 
 // send makes a request on a new connection, with a forgery or none.
@@ -85,25 +69,6 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 		seen.arrival = &a
 	}
 	return seen
-}
-
-func (c *check) transport(s side) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(!s.http2)
-	protocols.SetHTTP2(s.http2)
-	transport := &http.Transport{
-		Protocols:           protocols,
-		TLSClientConfig:     &tls.Config{RootCAs: c.options.roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		DisableKeepAlives:   !s.http2, // over HTTP/2 this would be a field that does not belong there
-	}
-	if s.certificate != nil {
-		// tls.Config.Certificates would present none to a proxy that names CAs.
-		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return s.certificate, nil
-		}
-	}
-	return transport
 }
 
 var plain = regexp.MustCompile(`[A-Za-z0-9]+`)

@@ -42,6 +42,7 @@ func TestAgainstTheResourceServer(t *testing.T) {
 		"does not strip, certificate":        {"does not strip", bound, cert, 1, "PASSED, and the server let us in: 200"},
 		"strips the first alone":             {"strips the first alone", bound, nil, 1, "twice: PASSED"},
 		"adds with a certificate alone":      {"adds, and strips without a certificate", bound, cert, 1, "PASSED"},
+		"takes underscores for dashes":       {"takes underscores for dashes", bound, nil, 1, "with underscores: PASSED"},
 		"a token that expired":               {"does not strip", expired, nil, 3, "is the token valid"},
 		"a token that is unbound":            {"does not strip", unbound, nil, 3, "is the token valid"},
 		"no token at all":                    {"does not strip", "rubbish", nil, 3, "is the token valid"},

@@ -66,6 +66,16 @@ var handlings = map[string]handling{
 			h.Set("Client-Cert", real)
 		}
 	},
+	"takes underscores for dashes": func(h http.Header, real string) {
+		h.Del("Client-Cert")
+		if value := h.Get("Client_cert"); value != "" {
+			h.Set("Client-Cert", value)
+			h.Del("Client_cert")
+		}
+		if real != "" {
+			h.Set("Client-Cert", real)
+		}
+	},
 	"forwards nothing": func(h http.Header, _ string) { h.Del("Client-Cert") },
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+func (c *check) transport(s side) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!s.http2)
+	protocols.SetHTTP2(s.http2)
+	transport := &http.Transport{
+		Protocols:       protocols,
+		TLSClientConfig: &tls.Config{RootCAs: c.options.roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			connection, err := new(net.Dialer).DialContext(ctx, network, address)
+			return lastWord{connection}, err
+		},
+		TLSHandshakeTimeout: 10 * time.Second,
+		DisableKeepAlives:   !s.http2, // over HTTP/2 this would be a field that does not belong there
+	}
+	if s.certificate != nil {
+		// tls.Config.Certificates would present none to a proxy that names CAs.
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return s.certificate, nil
+		}
+	}
+	return transport
+}
+
+// A lastWord is a connection that hears the other side out. In TLS 1.3 the
+// alert for want of a certificate comes after the client's handshake is done:
+// by then a request is under way, and would fail to be written in place of
+// being refused.
+type lastWord struct{ net.Conn }
+
+func (c lastWord) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return len(p), nil // reading says what became of it
+	}
+	return n, err
+}
+
+// byAlert: the other side ended the handshake by a TLS alert, for it wants a
+// certificate, or another, or another protocol. What else goes wrong on the way
+// says nothing about the proxy.
+func (o observation) byAlert() bool {
+	var remote *net.OpError
+	return errors.As(o.err, &remote) && remote.Op == "remote error"
+}
+
+// withoutHTTP2: it does not speak HTTP/2, and answered in HTTP/1.1.
+func (o observation) withoutHTTP2() bool {
+	return o.err != nil && (strings.Contains(o.err.Error(), "ALPN") || strings.Contains(o.err.Error(), "no application protocol"))
+}
