@@ -136,6 +136,7 @@ func TestAnswersThatAreTheTokensFault(t *testing.T) {
 			refusal := requireReason(t, err, test.reason)
 			require.Equal(t, http.StatusUnauthorized, refusal.Status())
 			require.Equal(t, "invalid_token", refusal.Code())
+			require.True(t, refusal.Opaque)
 			require.Equal(t, (&binding.Error{Reason: binding.ReasonTokenInactive}).Description(), refusal.Description(),
 				"a client cannot tell it from an inactive token")
 		})

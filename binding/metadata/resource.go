@@ -130,7 +130,7 @@ var errResource = errors.New("must be an https URL without user, query, fragment
 // of another stays.
 func resourceMetadataURL(resource string) (*url.URL, error) {
 	u, err := url.Parse(resource)
-	if err != nil || new(Client).CheckURL(resource) != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(resource, "#") {
+	if err != nil || new(Client).CheckURL(resource) != nil || u.RawQuery != "" || u.ForceQuery {
 		return nil, errResource
 	}
 	// A router cleans other paths before anybody sees them.

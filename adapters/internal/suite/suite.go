@@ -59,6 +59,7 @@ func Run(t *testing.T, build Framework) {
 		{"K under load", s.load},
 		{"policies", s.policies},
 		{"unavailable", s.unavailable},
+		{"opaque", s.opaque},
 		{"groups", s.groups},
 		{"certificate headers", s.certificateHeaders},
 		{"scopes", s.scopes},
