@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -37,6 +38,10 @@ type Event struct {
 
 	// Usable reports whether there are keys to serve with, after this fetch.
 	Usable bool
+
+	// Lost is how many events before this one were dropped, because 64 of them
+	// waited for Observe already.
+	Lost int
 }
 
 // EventKind is the kind of an [Event].
@@ -56,29 +61,75 @@ const (
 	TokensNotBound EventKind = "tokens_not_bound"
 )
 
-// tell gives the observer its event of a fetch. latest is not in use if err is
-// not nil. An observer that panics loses the event: the goroutine is ours, and
-// nobody could recover.
-func (k *remoteKeys) tell(before, latest *snapshot, err error) {
-	if k.observe == nil || k.ctx.Err() != nil {
+// events brings events to the observer, by a goroutine of its own: nobody waits
+// for an observer but Close.
+type events struct {
+	observe func(Event)
+	issuer  string
+	queue   chan Event
+	lost    int  // since the last that found room
+	told    bool // that tokens are not bound
+}
+
+// maxEvents is how many events wait for an observer that is busy. While fetches
+// fail there are a few in a minute.
+const maxEvents = 64
+
+func newEvents(c Config) events {
+	return events{observe: c.Observe, issuer: c.Issuer, queue: make(chan Event, maxEvents)}
+}
+
+func (e *events) put(event Event) {
+	if e.observe == nil {
 		return
 	}
+	event.Issuer, event.Lost = e.issuer, e.lost
+	select {
+	case e.queue <- event:
+		e.lost = 0
+	default:
+		e.lost++
+	}
+}
+
+// run gives the observer its events until ctx ends.
+func (e *events) run(ctx context.Context) {
+	for {
+		select {
+		case event := <-e.queue:
+			if ctx.Err() == nil {
+				e.give(event)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// give calls the observer. If it panics the event is lost: the goroutine is
+// ours, and nobody could recover.
+func (e *events) give(event Event) {
 	defer func() { _ = recover() }()
-	event := Event{Issuer: k.issuer, Duration: time.Since(latest.asOf), Usable: k.usable() != nil}
+	e.observe(event)
+}
+
+// tell makes the event of a fetch. latest is not in use if err is not nil.
+func (k *remoteKeys) tell(before, latest *snapshot, err error) {
+	event := Event{Duration: time.Since(latest.asOf), Usable: k.usable() != nil}
 	if err != nil {
 		event.Kind, event.Err = KeysFailed, err
 		if stale := before.staleSince(); event.Usable && time.Now().After(stale) {
 			event.StaleSince = stale
 		}
 	} else {
-		event.Kind, event.Keys, event.Ignored = KeysFetched, len(latest.set.all), latest.set.ignored
+		event.Kind, event.Keys, event.Ignored = KeysFetched, len(latest.set.all), slices.Clone(latest.set.ignored)
 		event.Added = latest.notIn(before)
 		event.Removed = before.notIn(latest)
 	}
-	k.observe(event)
-	if k.source.notBound && !k.told {
-		k.told = true
-		k.observe(Event{Kind: TokensNotBound, Issuer: k.issuer, Usable: event.Usable})
+	k.events.put(event)
+	if k.source.notBound && !k.events.told {
+		k.events.told = true
+		k.events.put(Event{Kind: TokensNotBound, Usable: event.Usable})
 	}
 }
 

@@ -52,7 +52,7 @@ var (
 	errKeySymmetric   = errors.New("the key is symmetric")
 	errKeyUse         = errors.New("the key is not for verifying signatures")
 	errKeyUnsupported = errors.New("the key is of a type, curve or algorithm that is not supported")
-	errKeyWeak        = errors.New("the RSA key is too short, too long, or has an unusual exponent")
+	errKeyWeak        = errors.New("the key is weak: RSA too short, too long or of an unusual exponent, or Ed25519 of small order")
 )
 
 // privateMembers make a JWK a private key (RFC 7518 §6).

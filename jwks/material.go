@@ -5,7 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/hex"
 	"encoding/json"
+	"math/big"
+	"slices"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 )
@@ -51,9 +54,9 @@ func readMaterial(parameters map[string]json.RawMessage) (public crypto.PublicKe
 	switch public := raw.(type) {
 	case *rsa.PublicKey:
 		// An exponent of 1 makes every signature good, an even one none; above
-		// 31 bits crypto/rsa takes none.
+		// 31 bits crypto/rsa takes none, and above 64 jwx has cut it.
 		bits := public.N.BitLen()
-		if bits < minRSABits || bits > maxRSABits || public.N.Bit(0) == 0 ||
+		if isCut(parsed, public) || bits < minRSABits || bits > maxRSABits || public.N.Bit(0) == 0 ||
 			public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 {
 			return nil, errKeyWeak
 		}
@@ -64,10 +67,38 @@ func readMaterial(parameters map[string]json.RawMessage) (public crypto.PublicKe
 		}
 		return public, nil
 	case ed25519.PublicKey:
-		if len(public) != ed25519.PublicKeySize {
+		switch {
+		case len(public) != ed25519.PublicKeySize:
 			return nil, errKeyMalformed
+		case isSmallOrder(public):
+			return nil, errKeyWeak
 		}
 		return public, nil
 	}
 	return nil, errKeyUnsupported
+}
+
+// isCut reports whether the exponent is not the one that was published.
+func isCut(parsed jwk.Key, public *rsa.PublicKey) bool {
+	published, ok := parsed.(jwk.RSAPublicKey)
+	return !ok || new(big.Int).SetBytes(published.E()).Cmp(big.NewInt(int64(public.E))) != 0
+}
+
+// smallOrder are the y of the points whose order divides 8, reduced or not, in
+// RFC 8032's encoding without the sign of x. With such a key anybody can sign:
+// crypto/ed25519 accepts R = 1, S = 0 for one message in eight or more.
+var smallOrder = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000", // order 4
+	"0100000000000000000000000000000000000000000000000000000000000000", // the identity
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // order 8
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // order 8
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 4, not reduced
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // the identity, not reduced
+}
+
+func isSmallOrder(key ed25519.PublicKey) bool {
+	y := slices.Clone(key)
+	y[len(y)-1] &= 0x7f
+	return slices.Contains(smallOrder, hex.EncodeToString(y))
 }

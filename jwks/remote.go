@@ -21,9 +21,7 @@ type remoteKeys struct {
 	maxAge     time.Duration // of keys that serve
 	timeout    time.Duration // of a fetch
 	maxWaiters int
-	issuer     string
-	observe    func(Event)
-	told       bool // that tokens are not bound
+	events     events
 
 	current atomic.Pointer[snapshot]
 
@@ -35,10 +33,10 @@ type remoteKeys struct {
 	onDemand [demands]time.Time
 	closed   bool
 
-	wake    chan struct{} // a flight was opened on demand
+	wake    chan struct{} // a flight was opened by a request
 	ctx     context.Context
 	cancel  context.CancelFunc
-	stopped chan struct{}
+	running sync.WaitGroup // the goroutines
 }
 
 // A snapshot is a key set as it was at some time.
@@ -50,9 +48,10 @@ type snapshot struct {
 
 // A flight is one fetch, joined by all who wait for it.
 type flight struct {
-	opened time.Time
-	done   chan struct{} // closed when it is over
-	err    error         // readable then
+	begun bool          // the issuer is being asked; guarded by mu
+	done  chan struct{} // closed when it is over
+	set   *keySet       // what came; readable then, as is
+	err   error         // why nothing did
 }
 
 // A fetch on demand is caused by a token whose kid is unknown: at most demands
@@ -86,20 +85,19 @@ func newRemoteKeys(c Config) *remoteKeys {
 		maxAge:     c.MaxStale,
 		timeout:    c.FetchTimeout,
 		maxWaiters: c.MaxWaiters,
-		issuer:     c.Issuer,
-		observe:    c.Observe,
+		events:     newEvents(c),
 		wake:       make(chan struct{}, 1),
-		stopped:    make(chan struct{}),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.flight = newFlight() // so that the first requests find it to join
-	go k.run()
+	k.running.Go(k.run)
+	if c.Observe != nil {
+		k.running.Go(func() { k.events.run(k.ctx) })
+	}
 	return k
 }
 
-func newFlight() *flight {
-	return &flight{opened: time.Now(), done: make(chan struct{})}
-}
+func newFlight() *flight { return &flight{done: make(chan struct{})} }
 
 // run fetches until close, when it is due or when a flight was opened.
 func (k *remoteKeys) run() {
@@ -131,6 +129,7 @@ func (k *remoteKeys) fly(failures int) (time.Duration, error) {
 		k.flight = newFlight()
 	}
 	f := k.flight
+	f.begun = true
 	k.mu.Unlock()
 
 	start := time.Now()
@@ -155,7 +154,7 @@ func (k *remoteKeys) fly(failures int) (time.Duration, error) {
 	}
 	k.failure, k.retryAt = err, time.Now().Add(wait)
 	k.flight = nil
-	f.err = err
+	f.set, f.err = set, err
 	select { // a wake that this flight has answered
 	case <-k.wake:
 	default:
@@ -167,16 +166,17 @@ func (k *remoteKeys) fly(failures int) (time.Duration, error) {
 	return wait, err
 }
 
-// land ends run: a flight that was opened and not flown fails, so that nobody
-// waits for it.
+// land ends run: nobody fetches any more. A flight that was opened and not flown
+// fails, so that nobody waits for it; that is so too if a Transport has ended
+// the goroutine (runtime.Goexit).
 func (k *remoteKeys) land() {
 	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
 	if f := k.flight; f != nil {
 		k.flight, f.err = nil, ErrClosed
 		close(f.done)
 	}
-	k.mu.Unlock()
-	close(k.stopped)
 }
 
 // jitter returns d, a tenth more or less.
@@ -198,18 +198,13 @@ func (k *remoteKeys) usable() *snapshot {
 // that is under way; without the header's key it asks the issuer once more, as
 // far as the budget goes. An error means that nobody can say: 503, not 401.
 func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) {
-	arrived := time.Now()
-	for {
-		seen := k.usable()
-		if seen != nil && seen.set.knows(h) {
-			return seen.set, nil
-		}
-		f, err := k.join(seen)
-		if err != nil {
-			return nil, err
-		}
-		if f == nil { // no more to be learned at present
-			return seen.set, nil
+	if seen := k.usable(); seen != nil && seen.set.knows(h) {
+		return seen.set, nil
+	}
+	for again := false; ; again = true {
+		f, begun, keys, err := k.join(h)
+		if f == nil {
+			return keys, err
 		}
 		select {
 		case <-f.done:
@@ -222,42 +217,47 @@ func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) 
 		if f.err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotReady, f.err)
 		}
-		// A fetch that began before this token arrived may have missed the key
-		// it was signed with: one more.
-		if latest := k.usable(); latest != nil && !f.opened.Before(arrived) {
-			return latest.set, nil
+		// A fetch that began before this token came may have missed the key that
+		// the token was signed with: one more. It begins after the first.
+		if !begun || again || f.set.knows(h) {
+			return f.set, nil
 		}
 	}
 }
 
-// join returns a flight to wait for, which the caller then leaves. It opens one
-// if there is none and a token with an unknown key may. Without keys at all
-// (seen is nil) it opens none: the schedule does. It returns nil when the
-// answer is that of the keys that were seen.
-func (k *remoteKeys) join(seen *snapshot) (*flight, error) {
+// join returns a flight to wait for, which the caller then leaves, and whether
+// it has begun already. If there is none, it opens one for a token with an
+// unknown key, as far as the budget goes. Without keys at all it opens none
+// after a failure: the schedule does. Without a flight it returns the answer:
+// the keys that are there, or why there are none.
+func (k *remoteKeys) join(h *header) (f *flight, begun bool, keys *keySet, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
-		return nil, ErrClosed
+		return nil, false, nil, ErrClosed
+	}
+	// Under the lock, once more: a flight may have landed since the caller looked.
+	seen := k.usable()
+	if seen != nil && seen.set.knows(h) {
+		return nil, false, seen.set, nil
 	}
 	if k.flight == nil {
 		switch {
-		case seen == nil:
-			return nil, k.notReady()
-		case k.demand():
-			k.flight = newFlight()
-			k.wake <- struct{}{} // has room: there was no flight
+		case seen == nil && k.failure == nil: // the keys have grown old before the next were due
+		case seen != nil && k.demand():
 		case k.failure != nil:
-			return nil, k.notReady()
+			return nil, false, nil, k.notReady()
 		default:
-			return nil, nil
+			return nil, false, seen.set, nil
 		}
+		k.flight = newFlight()
+		k.wake <- struct{}{} // has room: there was no flight
 	}
 	if k.waiters >= k.maxWaiters {
-		return nil, errTooManyWaiters
+		return nil, false, nil, errTooManyWaiters
 	}
 	k.waiters++
-	return k.flight, nil
+	return k.flight, k.flight.begun, nil, nil
 }
 
 func (k *remoteKeys) leave() {
@@ -285,10 +285,13 @@ func (k *remoteKeys) notReady() error {
 	return fmt.Errorf("%w: %w", ErrNotReady, k.failure)
 }
 
-// retryAfter is the time until the next attempt.
+// retryAfter is the time until the next attempt, if one has failed.
 func (k *remoteKeys) retryAfter() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.failure == nil || k.flight != nil || k.closed {
+		return time.Second
+	}
 	return max(time.Second, time.Until(k.retryAt))
 }
 
@@ -310,6 +313,5 @@ func (k *remoteKeys) close() {
 	k.current.Store(nil)
 	k.mu.Unlock()
 	k.cancel()
-	<-k.stopped
-	k.source.close()
+	k.running.Wait()
 }

@@ -46,6 +46,9 @@ func newSource(c Config) source {
 	}
 	if c.Transport == nil {
 		s.own = metadata.NewTransport()
+		// The next fetch is minutes away, and an HTTP/2 connection whose request
+		// was canceled could outlive Close.
+		s.own.DisableKeepAlives = true
 		s.client.Transport = s.own
 	}
 	return s
@@ -58,6 +61,7 @@ func (s *source) fetch(ctx context.Context) (set *keySet, err error) {
 		if p := recover(); p != nil {
 			set, err = nil, fmt.Errorf("jwks: a fetch panicked with a %T", p)
 		}
+		s.leaveNothing()
 	}()
 	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
 		if err := s.readMetadata(ctx); err != nil {
@@ -98,7 +102,9 @@ func (s *source) readKeys(ctx context.Context) (*keySet, error) {
 	return readKeySet(document, s.maxKeys)
 }
 
-func (s *source) close() {
+// leaveNothing ends what a fetch may have left behind: net/http goes on to
+// connect for a request that was given up, for the sake of the next.
+func (s *source) leaveNothing() {
 	if s.own != nil {
 		s.own.CloseIdleConnections()
 	}

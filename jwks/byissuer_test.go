@@ -1,0 +1,135 @@
+package jwks_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/jwks"
+)
+
+func TestByIssuerMistakes(t *testing.T) {
+	t.Parallel()
+	a, b := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
+	va, va2, vb := a.verifier(t), a.verifier(t), b.verifier(t)
+	for name, test := range map[string]struct {
+		verifiers []*jwks.Verifier
+		mistakes  int
+	}{
+		"none":                  {nil, 1},
+		"a nil one":             {[]*jwks.Verifier{va, nil}, 1},
+		"two for one issuer":    {[]*jwks.Verifier{va, vb, va2}, 1},
+		"the same twice":        {[]*jwks.Verifier{va, va}, 1},
+		"every mistake at once": {[]*jwks.Verifier{nil, va, nil, va2}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			issuers, err := jwks.ByIssuer(test.verifiers...)
+			require.Nil(t, issuers)
+			require.Len(t, mistakesOf(err), test.mistakes)
+			var mistake binding.ConfigError
+			require.ErrorAs(t, err, &mistake)
+			require.Equal(t, "verifiers", mistake.Field)
+		})
+	}
+}
+
+func TestByIssuerPicksOne(t *testing.T) {
+	t.Parallel()
+	a, b, unknown := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
+	va := a.verifier(t)
+	vb := b.verifier(t, func(c *jwks.Config) { c.TokenTypes, c.Audiences = []string{"JWT"}, []string{"https://b.example"} })
+	both, err := jwks.ByIssuer(va, vb)
+	require.NoError(t, err)
+	jwt := b.header().with("typ", `"JWT"`)
+	forB := b.claims().with("aud", `"https://b.example"`)
+
+	for range 2 { // the second time from those that were seen
+		require.Equal(t, a.Issuer(), requireAccepted(t, both, a.goodToken(t)).Issuer())
+		require.Equal(t, b.Issuer(), requireAccepted(t, both, b.sign(t, jwt.String(), forB.String())).Issuer())
+	}
+	require.NoError(t, both.Ready())
+	require.Equal(t, a.Issuer(), va.Issuer())
+
+	// Each has its own rules.
+	requireRefused(t, both, a.token(t, a.header().with("typ", `"JWT"`)), binding.ReasonTokenType)
+	requireRefused(t, both, b.sign(t, b.header().String(), forB.String()), binding.ReasonTokenType)
+	requireRefused(t, both, b.sign(t, jwt.String(), b.claims().String()), binding.ReasonTokenAudience)
+
+	// One issuer's key signs for it alone: E/137, I/255.
+	posing := a.claims().with("iss", quote(b.Issuer())).with("aud", `"https://b.example"`)
+	requireRefused(t, both, a.sign(t, jwt.with("kid", quote(b.KeyID())).String(), posing.String()), binding.ReasonTokenSignature)
+	asked := b.JWKSRequests()
+	requireRefused(t, both, a.sign(t, jwt.with("kid", quote(a.KeyID())).String(), posing.String()), binding.ReasonTokenKeyUnknown)
+	require.Equal(t, asked+1, b.JWKSRequests(), "the issuer that the token names is asked, and no other")
+	require.Equal(t, 1, a.JWKSRequests())
+
+	// An unknown issuer asks nobody.
+	asked = b.JWKSRequests()
+	requireRefused(t, both, unknown.goodToken(t), binding.ReasonTokenIssuer)
+	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", quote(a.Issuer()+"/"))), binding.ReasonTokenIssuer)
+	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "")), binding.ReasonTokenIssuer)
+	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "1")), binding.ReasonTokenClaims)
+	requireRefused(t, both, "a.b", binding.ReasonTokenMalformed)
+	require.Equal(t, asked, b.JWKSRequests())
+	require.Equal(t, 1, a.JWKSRequests())
+	require.Zero(t, unknown.JWKSRequests())
+}
+
+// Two issuers that publish keys under one kid, E/137: never the other's key,
+// not even for a token that was seen.
+func TestByIssuerSameKeyID(t *testing.T) {
+	t.Parallel()
+	a, b := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
+	ka, kb := signer{jwks.ES256, newEC()}, signer{jwks.ES256, newEC()}
+	a.publish(ka.key().with("kid", `"same"`).published())
+	b.publish(kb.key().with("kid", `"same"`).published())
+	both, err := jwks.ByIssuer(a.verifier(t), b.verifier(t))
+	require.NoError(t, err)
+	for range 2 {
+		requireAccepted(t, both, ka.sign(ka.header("same").String(), a.claims().String()))
+		requireAccepted(t, both, kb.sign(kb.header("same").String(), b.claims().String()))
+		requireRefused(t, both, ka.sign(ka.header("same").String(), b.claims().String()), binding.ReasonTokenSignature)
+		requireRefused(t, both, kb.sign(kb.header("same").String(), a.claims().String()), binding.ReasonTokenSignature)
+	}
+	require.Equal(t, 2, a.JWKSRequests()+b.JWKSRequests())
+}
+
+func TestByIssuerSeenTokens(t *testing.T) {
+	t.Parallel()
+	a, b := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
+	clock := newClock()
+	both, err := jwks.ByIssuer(
+		a.verifier(t, func(c *jwks.Config) { c.Clock = clock.now }),
+		b.verifier(t, func(c *jwks.Config) { c.Clock, c.Leeway = clock.now, -1 }))
+	require.NoError(t, err)
+	ta, tb := a.goodToken(t), b.goodToken(t)
+	for _, token := range []string{ta, tb} {
+		first := requireAccepted(t, both, token)
+		require.Same(t, first, requireAccepted(t, both, token))
+	}
+	requireRefused(t, both, flip(ta, 2, 0), binding.ReasonTokenSignature)
+	clock.set(noon.Add(5*time.Minute + 30*time.Second)) // b's verifier has no leeway
+	requireAccepted(t, both, ta)
+	requireRefused(t, both, tb, binding.ReasonTokenExpired)
+	clock.set(noon.Add(7 * time.Minute))
+	requireRefused(t, both, ta, binding.ReasonTokenExpired)
+}
+
+func TestByIssuerReady(t *testing.T) {
+	t.Parallel()
+	a, b := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
+	b.SetJWKSHandler(http.NotFoundHandler())
+	both, err := jwks.ByIssuer(a.verifier(t), b.verifier(t))
+	require.NoError(t, err)
+	requireAccepted(t, both, a.goodToken(t))
+	requireNoKeys(t, both, b.goodToken(t))
+	err = both.Ready()
+	require.ErrorIs(t, err, jwks.ErrNotReady)
+	require.ErrorContains(t, err, b.Issuer())
+	require.NotContains(t, err.Error(), a.Issuer())
+}
