@@ -25,7 +25,7 @@ func (s *suite) certificateHeaders(t *testing.T) {
 	accepting := Protect(s.Guard(t, binding.Config{Certificates: source, Policy: binding.DangerouslyAcceptUnbound}))
 
 	good := s.Good(t)
-	right, wrong := forwarded(s.Holder), forwarded(s.Other)
+	right, wrong := inHeader(s.Holder), inHeader(s.Other)
 	for _, row := range []struct {
 		name   string
 		steps  []Step
@@ -115,6 +115,6 @@ func (f *fromHeader) ClientCertificate(r *http.Request) (binding.Certificate, er
 	return binding.Certificate{Thumbprint: sha256.Sum256(der), DER: der}, nil
 }
 
-func forwarded(client *Client) http.Header {
+func inHeader(client *Client) http.Header {
 	return http.Header{"X-Client-Cert": {base64.StdEncoding.EncodeToString(client.Certificate.Leaf.Raw)}}
 }
