@@ -252,7 +252,7 @@ func TestMetadataTurnsBad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := newIssuer(t, bindingtest.Config{})
-			events := make(chan jwks.Event, 16)
+			events := make(chan jwks.Event, 256)
 			v := i.verifier(t, func(c *jwks.Config) { c.Observe = func(e jwks.Event) { events <- e } })
 			requireAccepted(t, v, i.goodToken(t))
 			document := i.Metadata()
@@ -280,7 +280,7 @@ func TestMetadataSaysTokensAreNotBound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := newIssuer(t, bindingtest.Config{Metadata: map[string]any{"tls_client_certificate_bound_access_tokens": value}})
-			events := make(chan jwks.Event, 16)
+			events := make(chan jwks.Event, 256)
 			v := i.verifier(t, func(c *jwks.Config) { c.Observe = func(e jwks.Event) { events <- e } })
 			requireAccepted(t, v, i.goodToken(t))
 			require.Equal(t, jwks.KeysFetched, (<-events).Kind)

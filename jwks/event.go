@@ -122,7 +122,7 @@ func (k *remoteKeys) tell(before, latest *snapshot, err error) {
 			event.StaleSince = stale
 		}
 	} else {
-		event.Kind, event.Keys, event.Ignored = KeysFetched, len(latest.set.all), slices.Clone(latest.set.ignored)
+		event.Kind, event.Keys, event.Ignored = KeysFetched, len(latest.set.all), latest.set.ignored
 		event.Added = latest.notIn(before)
 		event.Removed = before.notIn(latest)
 	}

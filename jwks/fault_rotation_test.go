@@ -135,6 +135,26 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// Nobody waits for a third fetch: the second began after the token came.
+func TestWhoHasWaitedTwiceHasAnAnswer(t *testing.T) {
+	key := newFaultKey("1")
+	bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+		v := newFaultVerifier(t, issuer, network.transport(t))
+		v.accepts(t, key.token(issuer.url))
+		release := make(chan struct{})
+		issuer.answer(held(release, body(jwkSetOf(key))))
+		for issuer.fetches() == 1 { // the schedule's, which takes nothing out of the budget
+			time.Sleep(time.Second)
+		}
+		strangers := verifyAtOnce(t.Context(), v, 200, newFaultKey("2").token(issuer.url))
+		close(release)
+		for range 200 {
+			requireRefusal(t, <-strangers, binding.ReasonTokenKeyUnknown)
+		}
+		require.Equal(t, 3, issuer.fetches())
+	}, key)
+}
+
 // 3.16, I/255: the same kid at two issuers is two keys.
 func TestIssuersWithTheSameKeyID(t *testing.T) {
 	bank, shop := newFaultKey("1"), newFaultKey("1")

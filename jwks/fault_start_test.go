@@ -61,6 +61,23 @@ func TestColdStart(t *testing.T) {
 		})
 	})
 
+	t.Run("3.20 in a back-off as well", func(t *testing.T) {
+		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+			v := newFaultVerifier(t, issuer, network.transport(t), func(c *jwks.Config) { c.MaxWaiters = 1 })
+			v.accepts(t, key.token(issuer.url))
+			for range 10 {
+				network.fail(true)
+				time.Sleep(time.Hour)
+				network.fail(false)
+				issuer.answer(hang)
+				unknown := newFaultKey("2").token(issuer.url)
+				first := verifyAtOnce(t.Context(), v, 1, unknown)
+				require.Equal(t, time.Second, v.lacks(t, unknown).RetryAfter, "a fetch is under way")
+				require.ErrorIs(t, <-first, context.DeadlineExceeded)
+			}
+		}, key)
+	})
+
 	t.Run("3.2 the endpoint hangs: 503 after 5 s: I/223", func(t *testing.T) {
 		for name, hangs := range map[string]func(*faultIssuer){
 			"key set":  func(i *faultIssuer) { i.answer(hang) },

@@ -48,33 +48,36 @@ func TestKeysThatAreNeverUsed(t *testing.T) {
 	private := p256Key().(*ecdsa.PrivateKey)
 	d := quote(b64(must(private.Bytes())))
 	rows := map[string]oddKey{
-		"I/238 kty AKP (ML-DSA)":        es256(func(raw) raw { return raw{"kty": `"AKP"`, "alg": `"ML-DSA-44"`, "pub": `"AAAA"`} }),
-		"I/238 kty unknown":             es256(with("kty", `"XX"`)),
-		"I/238 kty of another case":     es256(with("kty", `"ec"`)),
-		"I/238 kty missing":             es256(with("kty", "")),
-		"I/238 kty a number":            es256(with("kty", "1")),
-		"I/238 kty empty":               es256(with("kty", `""`)),
-		"I/238 crv unknown":             es256(with("crv", `"P-999"`)),
-		"I/238 crv missing":             es256(with("crv", "")),
-		"I/238 crv secp256k1":           es256(with("crv", `"secp256k1"`)),
-		"I/238 crv of another case":     es256(with("crv", `"p-256"`)),
-		"I/238 crv Ed448":               {ed.key().with("crv", `"Ed448"`), ed},
-		"I/238 crv X25519":              {ed.key().with("crv", `"X25519"`), ed},
-		"I/238 alg ES256K":              es256(with("alg", `"ES256K"`)),
-		"I/238 alg none":                es256(with("alg", `"none"`)),
-		"I/238 alg HS256":               es256(with("alg", `"HS256"`)),
-		"I/238 alg of another key type": es256(with("alg", `"RS256"`)),
-		"I/238 alg of another curve":    es256(with("alg", `"ES384"`)),
-		"I/238 alg for encryption":      {rsaOf.key().with("alg", `"RSA-OAEP-256"`), rsaOf},
-		"I/239 alg a number":            es256(with("alg", "1")),
-		"I/239 alg empty":               es256(with("alg", `""`)),
-		"I/239 alg null":                es256(with("alg", "null")),
-		"I/239 x missing":               es256(with("x", "")),
-		"I/239 x no base64":             es256(with("x", `"?"`)),
-		"I/239 x a number":              es256(with("x", "1")),
-		"I/239 y cut":                   es256(func(k raw) raw { return k.with("y", k["y"][:20]+`"`) }),
-		"I/239 y of another point":      es256(func(k raw) raw { return k.with("y", k["x"]) }),
-		"I/239 y zero, off the curve":   es256(with("y", quote(b64(make([]byte, 32))))),
+		"I/238 kty AKP (ML-DSA)":         es256(func(raw) raw { return raw{"kty": `"AKP"`, "alg": `"ML-DSA-44"`, "pub": `"AAAA"`} }),
+		"I/238 kty unknown":              es256(with("kty", `"XX"`)),
+		"I/238 kty of another case":      es256(with("kty", `"ec"`)),
+		"I/238 kty missing":              es256(with("kty", "")),
+		"I/238 kty a number":             es256(with("kty", "1")),
+		"I/238 kty empty":                es256(with("kty", `""`)),
+		"I/238 crv unknown":              es256(with("crv", `"P-999"`)),
+		"I/238 crv missing":              es256(with("crv", "")),
+		"I/238 crv secp256k1":            es256(with("crv", `"secp256k1"`)),
+		"I/238 crv of another case":      es256(with("crv", `"p-256"`)),
+		"I/238 crv Ed448":                {ed.key().with("crv", `"Ed448"`), ed},
+		"I/238 crv X25519":               {ed.key().with("crv", `"X25519"`), ed},
+		"I/238 alg ES256K":               es256(with("alg", `"ES256K"`)),
+		"I/238 alg none":                 es256(with("alg", `"none"`)),
+		"I/238 alg HS256":                es256(with("alg", `"HS256"`)),
+		"I/238 alg of another key type":  es256(with("alg", `"RS256"`)),
+		"I/238 alg of another curve":     es256(with("alg", `"ES384"`)),
+		"I/238 OKP, alg of another type": {ed.key().with("alg", `"ES256"`), ed},
+		"I/238 OKP, alg Ed448":           {ed.key().with("alg", `"Ed448"`), ed},
+		"I/238 RSA, alg EdDSA":           {rsaOf.key().with("alg", `"EdDSA"`), rsaOf},
+		"I/238 alg for encryption":       {rsaOf.key().with("alg", `"RSA-OAEP-256"`), rsaOf},
+		"I/239 alg a number":             es256(with("alg", "1")),
+		"I/239 alg empty":                es256(with("alg", `""`)),
+		"I/239 alg null":                 es256(with("alg", "null")),
+		"I/239 x missing":                es256(with("x", "")),
+		"I/239 x no base64":              es256(with("x", `"?"`)),
+		"I/239 x a number":               es256(with("x", "1")),
+		"I/239 y cut":                    es256(func(k raw) raw { return k.with("y", k["y"][:20]+`"`) }),
+		"I/239 y of another point":       es256(func(k raw) raw { return k.with("y", k["x"]) }),
+		"I/239 y zero, off the curve":    es256(with("y", quote(b64(make([]byte, 32))))),
 		"I/239 the point at infinity": es256(func(k raw) raw {
 			return k.with("x", quote(b64(make([]byte, 32)))).with("y", quote(b64(make([]byte, 32))))
 		}),
@@ -146,7 +149,6 @@ func TestKeysThatAreNeverUsed(t *testing.T) {
 	i := newIssuer(t, bindingtest.Config{})
 	set := []json.RawMessage{json.RawMessage(`{}`), json.RawMessage(`1`), json.RawMessage(`null`), json.RawMessage(`"key"`), json.RawMessage(`[]`)}
 	for name, odd := range rows {
-		// Also without a kid, and under the issuer's own: neither is in the way.
 		set = append(set, odd.key.with("kid", quote(name)).published())
 	}
 	good := signerOf(jwks.ES256)

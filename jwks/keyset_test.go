@@ -154,6 +154,8 @@ func TestKeySetDocument(t *testing.T) {
 		"I/233 KEYS":                   strings.Replace(keys(1), "keys", "KEYS", 1),
 		"I/234 no keys":                `{"keys":[]}`,
 		"I/234 no key that is used":    `{"keys":[{"kty":"oct","k":"AAAA"},{},1]}`,
+		"I/238 only an alg unknown":    `{"keys":[` + key.with("alg", `"ES256K"`).String() + `]}`,
+		"a kid of 257 bytes":           `{"keys":[` + key.with("kid", quote(strings.Repeat("k", 257))).String() + `]}`,
 		"I/235 trailing bytes":         keys(1) + "x",
 		"I/235 a second object":        keys(1) + "{}",
 		"I/237 one more than allowed":  keys(4),
@@ -170,6 +172,45 @@ func TestKeySetDocument(t *testing.T) {
 			requireNoKeys(t, v, s.sign(s.header("key").String(), i.claims().String()))
 			require.ErrorIs(t, v.Ready(), jwks.ErrNotReady)
 		})
+	}
+}
+
+// Which keys are not used, and why, is told: the kid as far as it can be read.
+func TestIgnoredKeysAreTold(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, bindingtest.Config{})
+	key := signerOf(jwks.ES256).key().with("kid", `"key"`)
+	weak := signerOf(jwks.EdDSA).key().with("kid", `"key"`).with("x", quote(b64(make([]byte, 32))))
+	rows := []struct {
+		text, id, problem string
+	}{
+		{"1", "", "malformed"},
+		{key.and(`"alg":"ES256","alg":"ES256"`), "", "malformed"},
+		{key.with("kid", "1").String(), "", "malformed"},
+		{key.with("kid", quote(strings.Repeat("k", 300))).String(), strings.Repeat("k", 256), "malformed"},
+		{key.with("y", key["x"]).String(), "key", "malformed"},
+		{key.with("d", `"AQAB"`).String(), "key", "private"},
+		{`{"kty":"oct","kid":"key","k":"AAAA"}`, "key", "symmetric"},
+		{key.with("use", `"enc"`).String(), "key", "not for verifying"},
+		{key.with("key_ops", `[]`).String(), "key", "not for verifying"},
+		{key.with("alg", `"ES256K"`).String(), "key", "not supported"},
+		{key.with("kty", `"AKP"`).String(), "key", "not supported"},
+		{weak.String(), "key", "weak"},
+	}
+	var set []json.RawMessage
+	for _, row := range rows {
+		set = append(set, json.RawMessage(row.text))
+	}
+	i.publish(append(set, key.published())...)
+	events := make(chan jwks.Event, 256)
+	i.verifier(t, func(c *jwks.Config) { c.Observe = func(e jwks.Event) { events <- e } })
+	event := <-events
+	require.Equal(t, jwks.KeysFetched, event.Kind)
+	require.Equal(t, 1, event.Keys)
+	require.Len(t, event.Ignored, len(rows))
+	for n, row := range rows {
+		require.Equal(t, row.id, event.Ignored[n].KeyID, row.text)
+		require.ErrorContains(t, event.Ignored[n].Problem, row.problem, row.text)
 	}
 }
 

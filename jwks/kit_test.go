@@ -58,6 +58,8 @@ func (i issuer) verifier(tb testing.TB, changes ...func(*jwks.Config)) *jwks.Ver
 		Audiences: []string{audience},
 		Transport: i.Transport(),
 		Clock:     atNoon,
+
+		FetchTimeout: time.Minute, // however busy the machine is
 	}
 	for _, change := range changes {
 		change(&config)

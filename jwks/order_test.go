@@ -96,6 +96,8 @@ func TestOrderOfReasons(t *testing.T) {
 		reason         binding.Reason
 	}{
 		{i.header().with("crit", "[]").with("alg", `"none"`), bad.with("sub", "1"), binding.ReasonTokenHeader},
+		{i.header().with("alg", ""), bad.with("sub", "1"), binding.ReasonTokenAlgorithm},
+		{i.header(), bad.with("sub", "1"), binding.ReasonTokenClaims},
 		{i.header().with("alg", `"none"`).with("typ", `"JWT"`), bad, binding.ReasonTokenAlgorithm},
 		{i.header().with("typ", `"JWT"`), bad, binding.ReasonTokenType},
 		{i.header(), bad, binding.ReasonTokenIssuer},

@@ -38,7 +38,6 @@ func TestEvents(t *testing.T) {
 		require.Equal(t, 3, event.Keys)
 		require.Equal(t, "odd", event.Ignored[0].KeyID)
 		require.ErrorContains(t, event.Ignored[0].Problem, "symmetric")
-		event.Ignored[0].KeyID = "changed by the observer"
 
 		issuer.publish(a)
 		time.Sleep(10 * time.Minute)
@@ -98,6 +97,32 @@ func TestObserverThatBlocksHurtsNoRequest(t *testing.T) {
 		require.Equal(t, fetches-65, log.all()[65].Lost)
 		require.Zero(t, log.all()[66].Lost)
 	}, first)
+}
+
+// What waits for the observer when the verifier is closed is not told.
+func TestNoEventAfterClose(t *testing.T) {
+	key := newFaultKey("1")
+	for range 20 { // which of two channels is read is chance
+		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+			release := make(chan struct{})
+			log := &eventLog{}
+			v := newFaultVerifier(t, issuer, network.transport(t), func(c *jwks.Config) {
+				c.Observe = func(e jwks.Event) {
+					log.observe(e)
+					<-release
+				}
+			})
+			time.Sleep(time.Hour)
+			require.Len(t, log.all(), 1)
+			closed := make(chan error, 1)
+			go func() { closed <- v.Close() }()
+			synctest.Wait()
+			require.Empty(t, closed, "Close waits for the observer")
+			close(release)
+			require.NoError(t, <-closed)
+			require.Len(t, log.all(), 1)
+		}, key)
+	}
 }
 
 func TestObserverThatPanics(t *testing.T) {

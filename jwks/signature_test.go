@@ -89,6 +89,7 @@ func TestECDSAValues(t *testing.T) {
 			"B/56 no leading zeros":             append(r.Bytes(), v.Bytes()[1:]...),
 			"B/56 a leading zero more":          append([]byte{0}, good...),
 			"B/56 both with one more":           padEach(good, half+1),
+			"B/56 a zero in front of s":         slices.Concat(good[:half], []byte{0}, good[half:]),
 			"B/56 a byte less":                  good[:len(good)-1],
 			"B/56 r alone":                      good[:half],
 			"another hash":                      otherHash(s, curve.Params().BitSize),

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +20,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *metadata.
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
 	t.Cleanup(server.Close)
-	return server, &metadata.Client{Transport: server.Client().Transport}
+	return server, &metadata.Client{Transport: server.Client().Transport, Timeout: time.Minute}
 }
 
 func answer(body string) http.HandlerFunc {
