@@ -53,6 +53,7 @@ func Run(t *testing.T, build Framework) {
 		{"A", s.credentials},
 		{"A over the wire", s.wire},
 		{"B to E", s.tokens},
+		{"reasons", s.reasons},
 		{"F", s.confirmation},
 		{"G", s.certificates},
 		{"K", s.conduct},
