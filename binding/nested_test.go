@@ -159,6 +159,21 @@ func TestNestedGuardsWithOtherSourcesShareNothing(t *testing.T) {
 	requireRefused(t, err, binding.ReasonCertificateMissing, 401)
 }
 
+// A guard between two others that did not look does not hide what the outermost has read.
+func TestNestedGuardSeesPastOneThatDidNotLook(t *testing.T) {
+	t.Parallel()
+	leaf := newCertificate(t, "client-1").Leaf
+	forwarded := &headerSource{names: []string{"X-Client-Cert"}}
+	guard := newGuard(t, binding.Config{Certificates: forwarded})
+	between := newGuard(t, binding.Config{Certificates: forwarded, Policy: binding.DangerouslyAcceptUnbound,
+		Tokens: verifierFunc(func(context.Context, string) (*binding.Token, error) {
+			return mustParse(t, claims(t, nil)), nil // another verifier's word on the same token
+		})})
+	w, _ := nest(forward(request(bearer(claims(t, boundTo(leaf)))), leaf), guard, between, guard)
+	require.Equal(t, http.StatusNoContent, w.Code)
+	require.EqualValues(t, 1, forwarded.asked.Load())
+}
+
 // What a source has said that reads no fields is not kept: an inner guard asks it again, of the request that it has.
 func TestNestedGuardsAskASourceAgainThatReadsNoFields(t *testing.T) {
 	t.Parallel()

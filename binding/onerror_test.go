@@ -124,13 +124,28 @@ func TestOnErrorThatPanics(t *testing.T) {
 	require.False(t, written)
 }
 
+// The server's writer hears one status, however many OnError says.
+func TestOnErrorWritesOneStatus(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, binding.Config{OnError: func(w http.ResponseWriter, _ *http.Request, _ *binding.Error) {
+		w.WriteHeader(103)
+		w.WriteHeader(200)
+		write(w, "body")
+	}})
+	w := &watchedWriter{ResponseWriter: httptest.NewRecorder(), wrote: new(bool)}
+	bindhttp.Protect(guard)(nil).ServeHTTP(w, withFields(nil))
+	require.Equal(t, []int{401}, w.statuses)
+}
+
 type watchedWriter struct {
 	http.ResponseWriter
-	wrote *bool
+	wrote    *bool
+	statuses []int
 }
 
 func (w *watchedWriter) WriteHeader(status int) {
 	*w.wrote = true
+	w.statuses = append(w.statuses, status)
 	w.ResponseWriter.WriteHeader(status)
 }
 

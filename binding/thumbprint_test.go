@@ -87,6 +87,7 @@ func wrongThumbprints(t testing.TB) map[string]wrongThumbprint {
 		"F/153 empty":                          {"", malformed},
 		"F/154 padded":                         {appendixA + "=", padded},
 		"F/154 padded twice":                   {appendixA + "==", padded},
+		"F/154 padded, of no alphabet":         {"!" + appendixA[1:] + "=", malformed},
 		"F/154 nothing but padding":            {"====", malformed},
 		"F/154 padding in the middle":          {appendixA[:20] + "=" + appendixA[21:], malformed},
 		"F/155 standard alphabet":              {std(both), standard},

@@ -76,14 +76,16 @@ func TestOneDay(t *testing.T) {
 func TestFreshAndItsJitter(t *testing.T) {
 	key := newFaultKey("1")
 	for name, test := range map[string]struct {
-		set, is time.Duration
+		set, is, slow time.Duration
 	}{
-		"10 min by default": {0, 10 * time.Minute},
-		"as configured":     {time.Second, time.Second},
-		"at most a day":     {24 * time.Hour, 24 * time.Hour},
+		"10 min by default":            {0, 10 * time.Minute, 0},
+		"as configured":                {time.Second, time.Second, 0},
+		"at most a day":                {24 * time.Hour, 24 * time.Hour, 0},
+		"from when a slow fetch began": {time.Minute, time.Minute, 4 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			issuer := newFaultIssuer("https://issuer.example", key)
+			issuer.answer(after(test.slow, body(jwkSetOf(key))))
 			synctest.Test(t, func(t *testing.T) {
 				newFaultVerifier(t, issuer, inMemory(issuer), func(c *jwks.Config) { c.Fresh = test.set })
 				time.Sleep(400 * test.is)

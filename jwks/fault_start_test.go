@@ -182,22 +182,25 @@ func aByteASecond(text string) http.HandlerFunc {
 }
 
 // A fetch may land between a request's look at the keys and its question what
-// to do about them: such a request has to look again.
+// to do about them: such a request has to look again, and causes no other.
 func TestFetchThatLandsMeanwhileIsSeen(t *testing.T) {
 	key := newFaultKey("1")
-	issuer := newFaultIssuer("https://issuer.example", key)
-	token := key.token(issuer.url)
-	for range 300 {
-		v := newFaultVerifier(t, issuer, inMemory(issuer))
-		var all sync.WaitGroup
-		errs := make([]error, 8)
-		for n := range errs {
-			all.Go(func() { _, errs[n] = v.VerifyToken(t.Context(), token) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			require.NoError(t, err, "cause: %v", errorCause(err))
-		}
-		require.NoError(t, v.Close())
+	for range 500 {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := newFaultIssuer("https://issuer.example", key)
+			token := key.token(issuer.url)
+			v := newFaultVerifier(t, issuer, inMemory(issuer))
+			var all sync.WaitGroup
+			errs := make([]error, 8)
+			for n := range errs {
+				all.Go(func() { _, errs[n] = v.VerifyToken(t.Context(), token) })
+			}
+			all.Wait()
+			for _, err := range errs {
+				require.NoError(t, err, "cause: %v", errorCause(err))
+			}
+			synctest.Wait()
+			require.Equal(t, 1, issuer.fetches())
+		})
 	}
 }

@@ -27,6 +27,7 @@ type remoteKeys struct {
 
 	mu       sync.Mutex // for what follows; never held while anybody is asked
 	flight   *flight    // the fetch that is under way or about to be, or nil
+	begun    int        // fetches
 	waiters  int
 	failure  error     // of the last fetch, or nil
 	retryAt  time.Time // when the next fetch is due
@@ -42,6 +43,7 @@ type remoteKeys struct {
 // A snapshot is a key set as it was at some time.
 type snapshot struct {
 	set   *keySet
+	fetch int           // which one brought it, counted from 1
 	asOf  time.Time     // when it was asked for, so that it is never taken for newer than it is
 	fresh time.Duration // how long after that
 }
@@ -89,7 +91,6 @@ func newRemoteKeys(c Config) *remoteKeys {
 		wake:       make(chan struct{}, 1),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.flight = newFlight() // so that the first requests find it to join
 	k.running.Go(k.run)
 	if c.Observe != nil {
 		k.running.Go(func() { k.events.run(k.ctx) })
@@ -130,6 +131,8 @@ func (k *remoteKeys) fly(failures int) (time.Duration, error) {
 	}
 	f := k.flight
 	f.begun = true
+	k.begun++
+	fetch := k.begun
 	k.mu.Unlock()
 
 	start := time.Now()
@@ -138,7 +141,7 @@ func (k *remoteKeys) fly(failures int) (time.Duration, error) {
 	cancel()
 
 	before := k.current.Load()
-	latest := &snapshot{set: set, asOf: start, fresh: jitter(k.fresh)}
+	latest := &snapshot{set: set, fetch: fetch, asOf: start, fresh: jitter(k.fresh)}
 	wait := time.Until(start.Add(latest.fresh * 9 / 10))
 	if err != nil {
 		limit := min(lastRetry, firstRetry<<min(failures, 6))
@@ -201,8 +204,9 @@ func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) 
 	if seen := k.usable(); seen != nil && seen.set.knows(h) {
 		return seen.set, nil
 	}
+	since := k.fetchesBegun()
 	for again := false; ; again = true {
-		f, begun, keys, err := k.join(h)
+		f, begun, keys, err := k.join(h, since)
 		if f == nil {
 			return keys, err
 		}
@@ -229,8 +233,9 @@ func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) 
 // it has begun already. If there is none, it opens one for a token with an
 // unknown key, as far as the budget goes. Without keys at all it opens none
 // after a failure: the schedule does. Without a flight it returns the answer:
-// the keys that are there, or why there are none.
-func (k *remoteKeys) join(h *header) (f *flight, begun bool, keys *keySet, err error) {
+// the keys that are there, or why there are none. Keys of a fetch that began
+// after the token came, by when there were since, are an answer as they are.
+func (k *remoteKeys) join(h *header, since int) (f *flight, begun bool, keys *keySet, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -238,12 +243,14 @@ func (k *remoteKeys) join(h *header) (f *flight, begun bool, keys *keySet, err e
 	}
 	// Under the lock, once more: a flight may have landed since the caller looked.
 	seen := k.usable()
-	if seen != nil && seen.set.knows(h) {
+	if seen != nil && (seen.set.knows(h) || seen.fetch > since) {
 		return nil, false, seen.set, nil
 	}
 	if k.flight == nil {
 		switch {
-		case seen == nil && k.failure == nil: // the keys have grown old before the next were due
+		case seen == nil && k.failure == nil:
+			// Nobody has asked yet, or the keys have grown old before the next
+			// were due.
 		case seen != nil && k.demand():
 		case k.failure != nil:
 			return nil, false, nil, k.notReady()
@@ -258,6 +265,12 @@ func (k *remoteKeys) join(h *header) (f *flight, begun bool, keys *keySet, err e
 	}
 	k.waiters++
 	return k.flight, k.flight.begun, nil, nil
+}
+
+func (k *remoteKeys) fetchesBegun() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.begun
 }
 
 func (k *remoteKeys) leave() {

@@ -46,6 +46,12 @@ func TestEvents(t *testing.T) {
 		require.Equal(t, []string{"b", "c"}, event.Removed)
 		require.Empty(t, event.Ignored)
 
+		issuer.publish(faultKey{id: "A", private: a.private}) // under another name
+		time.Sleep(10 * time.Minute)
+		event = v.log.last(t)
+		require.Equal(t, []string{"A"}, event.Added)
+		require.Equal(t, []string{"a"}, event.Removed)
+
 		issuer.answer(status(http.StatusTeapot, "c2VjcmV0"))
 		v.lacks(t, b.token(issuer.url))
 		synctest.Wait()

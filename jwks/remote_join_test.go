@@ -37,7 +37,7 @@ func TestJoin(t *testing.T) {
 		synctest.Wait()
 
 		// A fetch has landed since the caller looked: it is the answer.
-		f, _, keys, err := v.keys.join(known)
+		f, _, keys, err := v.keys.join(known, v.keys.fetchesBegun())
 		require.NoError(t, err)
 		require.Nil(t, f)
 		require.True(t, keys.knows(known))

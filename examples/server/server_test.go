@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"net/http"
-	"net/http/httptrace"
 	"os/exec"
 	"strings"
 	"sync"
@@ -155,6 +154,13 @@ func TestStartsWhileTheAuthorizationServerIsDown(t *testing.T) {
 func TestStopsWithItsRequestsFinished(t *testing.T) {
 	t.Parallel()
 	as := newAuthorizationServer(t, bindingtest.Config{})
+	client := newParty(t, as, "client")
+	server := start(t, as, withTLS(t, as)...)
+	require.Equal(t, http.StatusOK, get(t, client.client, server.url+"/whoami", boundTo(t, as, client)).status)
+
+	// A new key is asked for by the request that needs it: when the question
+	// comes, the request is under way.
+	require.NoError(t, as.Rotate())
 	asked, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	as.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -165,37 +171,19 @@ func TestStopsWithItsRequestsFinished(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}))
-	client := newParty(t, as, "client")
-	server := start(t, as, withTLS(t, as)...)
-	<-asked
-	// The request waits for keys; the server is told to stop meanwhile.
 	waiting := make(chan answer, 1)
 	authorization := boundTo(t, as, client)
-	sent := make(chan struct{})
-	traced := *client.client
-	traced.Transport = onceSent{client.client.Transport, func() { close(sent) }}
 	go func() {
 		defer close(waiting) // also when get ends the goroutine
-		waiting <- get(t, &traced, server.url+"/whoami", authorization)
+		waiting <- get(t, client.client, server.url+"/whoami", authorization)
 	}()
-	<-sent
+	<-asked
 	require.NoError(t, server.command.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "stopping") }, time.Minute, 10*time.Millisecond)
 	close(release)
 	require.Equal(t, http.StatusOK, (<-waiting).status)
 	_ = server.command.Wait()
 	require.Zero(t, server.command.ProcessState.ExitCode(), server.log.String())
-}
-
-// onceSent tells when a request has been written to its connection.
-type onceSent struct {
-	http.RoundTripper
-	tell func()
-}
-
-func (o onceSent) RoundTrip(r *http.Request) (*http.Response, error) {
-	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { o.tell() }}
-	return o.RoundTripper.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 }
 
 func TestEveryMistakeInTheFlagsIsNamed(t *testing.T) {
