@@ -63,6 +63,10 @@ func (g *Guard) Check(r *http.Request) (*Token, error) {
 // Admit decides about a request and returns the request to hand on, with the
 // token in its context (see [TokenFromContext]) and without the header fields
 // that carried a certificate. The error is an [*Error]; answer it with its Write.
+//
+// Without an adapter, give r.MultipartForm the admitted request's when the
+// handler is done: net/http removes the files of an upload by the request that
+// it knows, which is r.
 func (g *Guard) Admit(r *http.Request) (*http.Request, error) {
 	token, read, refusal := g.check(r)
 	if refusal != nil {
