@@ -72,6 +72,8 @@ func TestByIssuerPicksOne(t *testing.T) {
 	asked = b.JWKSRequests()
 	requireRefused(t, both, unknown.goodToken(t), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", quote(a.Issuer()+"/"))), binding.ReasonTokenIssuer)
+	requireRefused(t, both, unknown.token(t, unknown.header().with("typ", `"JWT"`)), binding.ReasonTokenIssuer)
+	requireRefused(t, both, unknown.token(t, unknown.header().with("alg", `"none"`)), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "")), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "1")), binding.ReasonTokenClaims)
 	requireRefused(t, both, "a.b", binding.ReasonTokenMalformed)

@@ -109,7 +109,9 @@ type Config struct {
 	SeenTokens int
 
 	// Observe, if not nil, is told of every fetch. It is called by one goroutine
-	// at a time, and no request waits for it. It must not call Close.
+	// at a time, and no request and no fetch waits for it: events that it is too
+	// slow for are dropped, and counted in Event.Lost. Close waits for a call
+	// that is under way, and so it must not call Close.
 	Observe func(Event)
 }
 

@@ -78,14 +78,23 @@ func TestSeenTokensNone(t *testing.T) {
 	requireRefused(t, v, token, binding.ReasonTokenKeyUnknown)
 }
 
-func TestSeenTokensOne(t *testing.T) {
+func TestSeenTokensAreBounded(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t, bindingtest.Config{})
-	v := i.verifier(t, func(c *jwks.Config) { c.SeenTokens = 1 })
-	for range 20 {
-		requireAccepted(t, v, i.goodToken(t))
-		requireRefused(t, v, forged(t, i), binding.ReasonTokenSignature)
+	v := i.verifier(t, func(c *jwks.Config) { c.SeenTokens = 10 })
+	first := make(map[string]*binding.Token)
+	for range 200 {
+		token := i.goodToken(t)
+		first[token] = requireAccepted(t, v, token)
+		requireRefused(t, v, flip(token, 2, 0), binding.ReasonTokenSignature)
 	}
+	remembered := 0
+	for token, before := range first {
+		if requireAccepted(t, v, token) == before {
+			remembered++
+		}
+	}
+	require.LessOrEqual(t, remembered, 50)
 }
 
 // K/274: the clock is looked at every time.

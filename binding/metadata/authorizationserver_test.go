@@ -40,9 +40,14 @@ func TestMembers(t *testing.T) {
 		"mtls_endpoint_aliases": map[string]any{
 			"token_endpoint": "https://mtls.auth.example/token", "introspection_endpoint": "http://auth.example/x", "revocation_endpoint": nil,
 		},
-		"signed_metadata": "a.b.c", // J/264
-		"odd":             map[string]any{"a": []int{1}},
+		"service_documentation": "https://auth.example/doc",
+		"signed_metadata":       "a.b.c", // J/264
+		"odd":                   map[string]any{"a": []int{1}},
 	}))
+	require.Equal(t, "https://auth.example/revoke", requireRead(t, document(map[string]any{
+		"revocation_endpoint": "https://auth.example/revoke",
+	})).MTLSEndpoint("revocation_endpoint"))
+	require.Empty(t, server.MTLSEndpoint("service_documentation"), "which is no endpoint")
 	require.Equal(t, "https://auth.example/jwks", server.JWKSURI)
 	require.Equal(t, "https://auth.example/token", server.TokenEndpoint)
 	require.Equal(t, "https://auth.example/introspect", server.IntrospectionEndpoint)

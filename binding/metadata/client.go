@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -47,13 +48,21 @@ type Client struct {
 	MaxBody int
 }
 
+// connectTimeout bounds a connection's dial, and again its TLS handshake. A
+// request's own time does not: net/http goes on to connect for one that was
+// given up, for the sake of the next, and a silent peer would hold it for ever.
+const connectTimeout = 10 * time.Second
+
 // NewTransport returns the transport for a Client: proxies by environment, TLS
-// 1.2 or later, small response headers.
+// 1.2 or later, small response headers, 10 seconds to connect and 10 for the TLS
+// handshake.
 func NewTransport() *http.Transport {
 	// Not a clone of http.DefaultTransport: an application may have replaced it,
 	// or weakened its TLS for a purpose of its own.
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:    connectTimeout,
 		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		MaxResponseHeaderBytes: 64 << 10,

@@ -107,6 +107,7 @@ var localHosts = map[string]string{
 	"J/261 the cloud, Alibaba": "100.100.100.200",
 	"J/261 the cloud by NAT64": "[64:ff9b::a9fe:a9fe]",
 	"shared address space":     "100.64.0.1",
+	"shared, mapped into IPv6": "[::ffff:100.64.0.1]",
 	"its last address":         "100.127.255.255",
 	"link-local in IPv6":       "[fe80::1]",
 	"link-local with a zone":   "[fe80::1%25eth0]",
@@ -156,9 +157,17 @@ func TestLocalAddresses(t *testing.T) {
 			server, err = client.AuthorizationServerAt(t.Context(), issuer, base)
 			require.NoError(t, err)
 			require.Equal(t, endpoint, server.TokenEndpoint)
+
+			// From another local host it is refused all the same.
+			const other = "https://10.255.255.1/m"
+			client = metadata.Client{Transport: &fixture{documents: map[string]string{other: text}}}
+			server, err = client.AuthorizationServerAt(t.Context(), issuer, other)
+			require.NoError(t, err)
+			require.Empty(t, server.TokenEndpoint)
 		})
 	}
 	for name, host := range map[string]string{
+		"with a dot at its end":   "keys.example.",
 		"the same host":           "auth.example",
 		"another port":            "auth.example:8443",
 		"another host":            "keys.example",
