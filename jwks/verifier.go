@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/certbound/certbound/binding"
@@ -21,6 +22,9 @@ type Verifier struct {
 	clock      func() time.Time
 	keys       *remoteKeys
 	seen       seenTokens
+
+	verified  atomic.Uint64 // for Stats
+	seenAgain tally
 }
 
 func newVerifier(c Config) *Verifier {
@@ -80,6 +84,7 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 		v.seen.forget(digest)
 		return nil, nil // as a token that was never seen
 	}
+	v.seenAgain.count(&digest)
 	return seen.token, nil
 }
 
@@ -112,6 +117,7 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 		// replaced under its kid is learned with the next scheduled fetch).
 		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
 	}
+	v.verified.Add(1)
 	v.seen.put(digest, seenToken{token: claims, alg: t.header.alg, material: signer.material})
 	return claims, nil
 }
