@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // Issuers verifies the tokens of several issuers. It is a
@@ -52,7 +53,7 @@ func ByIssuer(verifiers ...*Verifier) (*Issuers, error) {
 // VerifyToken verifies an access token as the verifier of its issuer does. The
 // error is a [*binding.Error].
 func (i *Issuers) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
-	if len(token) > maxTokenLength {
+	if len(token) > jws.MaxLength {
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	digest := sha256.Sum256([]byte(token))

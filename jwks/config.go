@@ -9,6 +9,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/metadata"
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // Config says whose tokens a [Verifier] accepts. [New] validates it, copies it
@@ -115,8 +116,8 @@ type Config struct {
 	Observe func(Event)
 }
 
-// TypeAbsent, in Config.TokenTypes, accepts tokens without typ.
-const TypeAbsent = "absent"
+// TypeAbsent ("absent"), in Config.TokenTypes, accepts tokens without typ.
+const TypeAbsent = jws.TypeAbsent
 
 const typeAccessToken = "at+jwt"
 
@@ -171,7 +172,7 @@ func (c *Config) check() error {
 		mistake("Algorithms", "must be nil for all, or name at least one")
 	}
 	for _, alg := range c.Algorithms {
-		if _, known := methods[alg]; !known {
+		if !jws.Supports(string(alg)) {
 			mistake("Algorithms", "%q is not one that can be verified", alg)
 		}
 	}
@@ -243,7 +244,7 @@ func (c *Config) readTokenTypes(mistake func(field, format string, args ...any))
 		}
 		// RFC 8725 §3.11: a type that is another kind of token's is accepted in
 		// no configuration.
-		normal := normalizeType(typ)
+		normal := jws.NormalizeType(typ)
 		if normal != typeAccessToken && normal != "jwt" {
 			mistake("TokenTypes", "%q is no access token's: name at+jwt, JWT or %s", typ, TypeAbsent)
 		}

@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -42,6 +41,12 @@ type Event struct {
 	// Lost is how many events before this one were dropped, because 64 of them
 	// waited for Observe already.
 	Lost int
+}
+
+// An IgnoredKey is a key of a set that is not used. The others serve.
+type IgnoredKey struct {
+	KeyID   string // kid, or "" if it has none that could be read
+	Problem error
 }
 
 // EventKind is the kind of an [Event].
@@ -122,7 +127,10 @@ func (k *remoteKeys) tell(before, latest *snapshot, err error) {
 			event.StaleSince = stale
 		}
 	} else {
-		event.Kind, event.Keys, event.Ignored = KeysFetched, len(latest.set.all), latest.set.ignored
+		event.Kind, event.Keys = KeysFetched, len(latest.set.Keys)
+		for _, ignored := range latest.set.Ignored {
+			event.Ignored = append(event.Ignored, IgnoredKey(ignored))
+		}
 		event.Added = latest.notIn(before)
 		event.Removed = before.notIn(latest)
 	}
@@ -146,9 +154,9 @@ func (s *snapshot) notIn(other *snapshot) []string {
 		return nil
 	}
 	var ids []string
-	for _, k := range s.set.all {
-		if other == nil || !slices.ContainsFunc(other.set.byMaterial[k.material], func(o *key) bool { return o.id == k.id }) {
-			ids = append(ids, k.id)
+	for _, k := range s.set.Keys {
+		if other == nil || !other.set.Holds(k) {
+			ids = append(ids, k.ID)
 		}
 	}
 	return ids

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // remoteKeys keeps the keys of one issuer. One goroutine fetches, one fetch at a
@@ -42,7 +44,7 @@ type remoteKeys struct {
 
 // A snapshot is a key set as it was at some time.
 type snapshot struct {
-	set   *keySet
+	set   *jws.KeySet
 	fetch int           // which one brought it, counted from 1
 	asOf  time.Time     // when it was asked for, so that it is never taken for newer than it is
 	fresh time.Duration // how long after that
@@ -52,7 +54,7 @@ type snapshot struct {
 type flight struct {
 	begun bool          // the issuer is being asked; guarded by mu
 	done  chan struct{} // closed when it is over
-	set   *keySet       // what came; readable then, as is
+	set   *jws.KeySet   // what came; readable then, as is
 	err   error         // why nothing did
 }
 
@@ -200,8 +202,8 @@ func (k *remoteKeys) usable() *snapshot {
 // of whose cheap checks have passed. Without usable keys it waits for a fetch
 // that is under way; without the header's key it asks the issuer once more, as
 // far as the budget goes. An error means that nobody can say: 503, not 401.
-func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) {
-	if seen := k.usable(); seen != nil && seen.set.knows(h) {
+func (k *remoteKeys) forHeader(ctx context.Context, h *jws.Header) (*jws.KeySet, error) {
+	if seen := k.usable(); seen != nil && seen.set.Knows(h) {
 		return seen.set, nil
 	}
 	since := k.fetchesBegun()
@@ -223,7 +225,7 @@ func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) 
 		}
 		// A fetch that began before this token came may have missed the key that
 		// the token was signed with: one more. It begins after the first.
-		if !begun || again || f.set.knows(h) {
+		if !begun || again || f.set.Knows(h) {
 			return f.set, nil
 		}
 	}
@@ -235,7 +237,7 @@ func (k *remoteKeys) forHeader(ctx context.Context, h *header) (*keySet, error) 
 // after a failure: the schedule does. Without a flight it returns the answer:
 // the keys that are there, or why there are none. Keys of a fetch that began
 // after the token came, by when there were since, are an answer as they are.
-func (k *remoteKeys) join(h *header, since int) (f *flight, begun bool, keys *keySet, err error) {
+func (k *remoteKeys) join(h *jws.Header, since int) (f *flight, begun bool, keys *jws.KeySet, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -243,7 +245,7 @@ func (k *remoteKeys) join(h *header, since int) (f *flight, begun bool, keys *ke
 	}
 	// Under the lock, once more: a flight may have landed since the caller looked.
 	seen := k.usable()
-	if seen != nil && (seen.set.knows(h) || seen.fetch > since) {
+	if seen != nil && (seen.set.Knows(h) || seen.fetch > since) {
 		return nil, false, seen.set, nil
 	}
 	if k.flight == nil {

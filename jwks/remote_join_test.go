@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // From the inside, for moments that nobody outside can choose.
@@ -22,7 +24,7 @@ func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func TestJoin(t *testing.T) {
-	known := &header{alg: EdDSA, keyID: "1", hasKeyID: true}
+	known := &jws.Header{Alg: "EdDSA", KeyID: "1", HasKeyID: true}
 	synctest.Test(t, func(t *testing.T) {
 		fetches := 0
 		v, err := New(Config{
@@ -40,7 +42,7 @@ func TestJoin(t *testing.T) {
 		f, _, keys, err := v.keys.join(known, v.keys.fetchesBegun())
 		require.NoError(t, err)
 		require.Nil(t, f)
-		require.True(t, keys.knows(known))
+		require.True(t, keys.Knows(known))
 		synctest.Wait()
 		require.Equal(t, 1, fetches)
 
@@ -50,7 +52,7 @@ func TestJoin(t *testing.T) {
 		require.ErrorIs(t, v.Ready(), ErrNotReady)
 		keys, err = v.keys.forHeader(t.Context(), known)
 		require.NoError(t, err)
-		require.True(t, keys.knows(known))
+		require.True(t, keys.Knows(known))
 		require.Equal(t, 2, fetches)
 		require.NoError(t, v.Ready())
 	})

@@ -17,7 +17,7 @@ type seenTokens struct {
 
 type seenToken struct {
 	token    *binding.Token
-	alg      Algorithm
+	alg      string
 	material [sha256.Size]byte // of the key that verified it
 }
 

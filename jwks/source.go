@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/certbound/certbound/binding/metadata"
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // A source asks the issuer for its keys: for the metadata that names the key
@@ -56,7 +57,7 @@ func newSource(c Config) source {
 
 // fetch asks once. A panic, of a Transport for instance, is an error: it would
 // end the process, for it is nobody's request.
-func (s *source) fetch(ctx context.Context) (set *keySet, err error) {
+func (s *source) fetch(ctx context.Context) (set *jws.KeySet, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			set, err = nil, fmt.Errorf("jwks: a fetch panicked with a %T", p)
@@ -94,12 +95,12 @@ func (s *source) readMetadata(ctx context.Context) error {
 	return nil
 }
 
-func (s *source) readKeys(ctx context.Context) (*keySet, error) {
+func (s *source) readKeys(ctx context.Context) (*jws.KeySet, error) {
 	document, err := s.client.Get(ctx, s.url)
 	if err != nil {
 		return nil, err
 	}
-	return readKeySet(document, s.maxKeys)
+	return jws.ReadKeySet(document, s.maxKeys)
 }
 
 // leaveNothing ends what a fetch may have left behind: net/http goes on to

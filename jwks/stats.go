@@ -32,7 +32,7 @@ func (v *Verifier) Stats() Stats {
 		stats.KeysAsOf = last.asOf
 	}
 	if serving := v.keys.usable(); serving != nil {
-		stats.Keys = len(serving.set.all)
+		stats.Keys = len(serving.set.Keys)
 	}
 	return stats
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // A Verifier verifies the JWT access tokens of one issuer. It is a
@@ -54,7 +55,7 @@ func newVerifier(c Config) *Verifier {
 // first, then its signature. It may wait for keys, until ctx ends. The error is
 // a [*binding.Error]: a fault of the token is 401, of the issuer 503.
 func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
-	if len(token) > maxTokenLength {
+	if len(token) > jws.MaxLength {
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	digest := sha256.Sum256([]byte(token))
@@ -80,7 +81,7 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 		return nil, err
 	}
 	keys := v.keys.usable()
-	if keys == nil || !keys.set.publishes(seen.material, seen.alg) {
+	if keys == nil || !keys.set.Publishes(seen.material, seen.alg) {
 		v.seen.forget(digest)
 		return nil, nil // as a token that was never seen
 	}
@@ -88,27 +89,47 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 	return seen.token, nil
 }
 
+// A jwt is a token that was read, with nothing verified.
+type jwt struct {
+	jws.Message
+	claims *binding.Token
+}
+
+// parse reads a token: everything about it that can be checked without knowing
+// whose it is. Nested JWTs end here: their payload is no object.
+func parse(token string) (*jwt, error) {
+	message, err := jws.Parse(token)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := binding.ParseToken(message.Payload)
+	if err != nil {
+		return nil, err
+	}
+	return &jwt{message, claims}, nil
+}
+
 // first verifies a token that was not verified before.
 func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) (*binding.Token, error) {
-	if v.algorithms != nil && !slices.Contains(v.algorithms, t.header.alg) || !isKnown(t.header.alg) {
+	if v.algorithms != nil && !slices.Contains(v.algorithms, Algorithm(t.Header.Alg)) || !jws.Supports(t.Header.Alg) {
 		return nil, &binding.Error{Reason: binding.ReasonTokenAlgorithm}
 	}
-	if !slices.Contains(v.types, t.header.typ) {
+	if !slices.Contains(v.types, t.Header.Typ) {
 		return nil, &binding.Error{Reason: binding.ReasonTokenType}
 	}
 	expect := v.expect
 	expect.Now = v.clock()
-	expect.KnownAccessToken = t.header.typ == typeAccessToken
+	expect.KnownAccessToken = t.Header.Typ == typeAccessToken
 	claims, err := t.claims.Validate(expect)
 	if err != nil {
 		return nil, err
 	}
 
-	keys, err := v.keys.forHeader(ctx, &t.header)
+	keys, err := v.keys.forHeader(ctx, &t.Header)
 	if err != nil {
 		return nil, v.unavailable(ctx, err)
 	}
-	signer, tried := keys.verify(t)
+	signer, tried := keys.Verify(&t.Message)
 	switch {
 	case tried == 0:
 		return nil, &binding.Error{Reason: binding.ReasonTokenKeyUnknown}
@@ -118,13 +139,8 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
 	}
 	v.verified.Add(1)
-	v.seen.put(digest, seenToken{token: claims, alg: t.header.alg, material: signer.material})
+	v.seen.put(digest, seenToken{token: claims, alg: t.Header.Alg, material: signer.Material})
 	return claims, nil
-}
-
-func isKnown(alg Algorithm) bool {
-	_, known := methods[alg]
-	return known
 }
 
 // unavailable makes the answer to a token for which there are no keys to judge

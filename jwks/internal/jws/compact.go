@@ -1,4 +1,4 @@
-package jwks
+package jws
 
 import (
 	"encoding/base64"
@@ -8,51 +8,52 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// maxTokenLength is the longest token, in bytes, that is looked at.
-const maxTokenLength = 16 << 10
+// MaxLength is the longest token, in bytes, that is looked at.
+const MaxLength = 16 << 10
 
-// A jwt is a token in the JWS compact serialization (RFC 7515 §7.1), taken apart
-// and read, with nothing verified.
-type jwt struct {
-	header       header
-	claims       *binding.Token
+// A Message is a JWS in the compact serialization (RFC 7515 §7.1), taken apart,
+// with nothing verified and its payload not read.
+type Message struct {
+	Header  Header
+	Payload []byte
+
 	signingInput []byte
 	signature    []byte
 }
 
-// A header is what is read of the JOSE header (RFC 7515 §4).
-type header struct {
-	alg      Algorithm
-	typ      string // normalized; TypeAbsent if it has none
-	keyID    string
-	hasKeyID bool
+// A Header is what is read of the JOSE header (RFC 7515 §4).
+type Header struct {
+	Alg      string
+	Typ      string // normalized; TypeAbsent if it has none
+	KeyID    string
+	HasKeyID bool
 }
 
-// parse takes a token apart: everything about it that can be checked without
-// knowing whose it is. Other serializations, JWE and nested JWTs have another
-// form and end here.
-func parse(token string) (*jwt, error) {
-	if len(token) > maxTokenLength {
-		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
+// TypeAbsent is the Typ of a header without typ.
+const TypeAbsent = "absent"
+
+// Parse takes a token apart. Other serializations and JWE have another form and
+// end here. The error is a [*binding.Error], with a reason of the token.
+func Parse(token string) (Message, error) {
+	if len(token) > MaxLength {
+		return Message{}, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	headerText, rest, _ := strings.Cut(token, ".")
 	payloadText, signatureText, found := strings.Cut(rest, ".")
 	if !found || strings.Contains(signatureText, ".") {
-		return nil, malformed(nil)
+		return Message{}, malformed(nil)
 	}
 	headerBytes, ok1 := decode(headerText)
 	payload, ok2 := decode(payloadText)
 	signature, ok3 := decode(signatureText)
 	if !ok1 || !ok2 || !ok3 {
-		return nil, malformed(nil)
+		return Message{}, malformed(nil)
 	}
-	t := &jwt{signature: signature, signingInput: []byte(token[:len(token)-len(signatureText)-1])}
-	if err := t.header.read(headerBytes); err != nil {
-		return nil, err
+	m := Message{Payload: payload, signature: signature, signingInput: []byte(token[:len(token)-len(signatureText)-1])}
+	if err := m.Header.read(headerBytes); err != nil {
+		return Message{}, err
 	}
-	var err error
-	t.claims, err = binding.ParseToken(payload)
-	return t, err
+	return m, nil
 }
 
 func malformed(cause error) error {
@@ -73,7 +74,7 @@ func decode(segment string) ([]byte, bool) {
 // read reads the JOSE header. Members that could name a key of the sender's
 // (jwk, jku, x5u, x5c) are not looked at, and those that have no meaning for a
 // JWS neither (RFC 8725 §3.10).
-func (h *header) read(text []byte) error {
+func (h *Header) read(text []byte) error {
 	parameters, err := members(text)
 	if err != nil {
 		return malformed(err)
@@ -90,19 +91,19 @@ func (h *header) read(text []byte) error {
 	if !ok {
 		return &binding.Error{Reason: binding.ReasonTokenAlgorithm}
 	}
-	h.alg = Algorithm(alg)
-	h.typ = TypeAbsent
+	h.Alg = alg
+	h.Typ = TypeAbsent
 	if value, present := parameters["typ"]; present {
 		typ, ok := stringOf(value)
 		if !ok {
 			return refused
 		}
-		h.typ = normalizeType(typ)
+		h.Typ = NormalizeType(typ)
 	}
 	var value json.RawMessage
-	if value, h.hasKeyID = parameters["kid"]; h.hasKeyID {
-		h.keyID, ok = stringOf(value)
-		if !ok || h.keyID == "" || len(h.keyID) > maxKeyIDLength || strings.ContainsFunc(h.keyID, isControl) {
+	if value, h.HasKeyID = parameters["kid"]; h.HasKeyID {
+		h.KeyID, ok = stringOf(value)
+		if !ok || h.KeyID == "" || len(h.KeyID) > maxKeyIDLength || strings.ContainsFunc(h.KeyID, isControl) {
 			return refused
 		}
 	}
@@ -111,9 +112,9 @@ func (h *header) read(text []byte) error {
 
 func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
-// normalizeType: media types are compared without regard to case, and
-// application/ may be left out (RFC 7515 §4.1.9).
-func normalizeType(typ string) string {
+// NormalizeType returns a type as it is compared: without regard to case, and
+// without application/, which may be left out (RFC 7515 §4.1.9).
+func NormalizeType(typ string) string {
 	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
 	if typ == TypeAbsent {
 		return "" // the word is ours

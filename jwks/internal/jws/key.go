@@ -1,4 +1,4 @@
-package jwks
+package jws
 
 import (
 	"crypto"
@@ -12,18 +12,19 @@ import (
 	"slices"
 )
 
-// A key is a public key that an issuer publishes for signatures.
-type key struct {
-	id       string    // kid, or "" if it has none
-	alg      Algorithm // alg, or "" if it has none
-	public   crypto.PublicKey
-	material [sha256.Size]byte // digest of the public key itself
+// A Key is a public key that an issuer publishes for signatures.
+type Key struct {
+	ID       string            // kid, or "" if it has none
+	Material [sha256.Size]byte // digest of the public key itself
+
+	alg    string // alg, or "" if it has none
+	public crypto.PublicKey
 }
 
 // fits reports whether the key may verify the algorithm: its type and curve are
 // the algorithm's, and so is the one that it is published for, if it names one
 // (RFC 7517 §4.4, RFC 8725 §3.1).
-func (k *key) fits(alg Algorithm) bool {
+func (k *Key) fits(alg string) bool {
 	m, ok := methods[alg]
 	if !ok {
 		return false
@@ -60,7 +61,7 @@ var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv
 
 // readKey reads one JWK (RFC 7517 §4). It returns the kid as far as it could be
 // read, also with an error.
-func readKey(text []byte) (k *key, id string, err error) {
+func readKey(text []byte) (k *Key, id string, err error) {
 	parameters, err := members(text)
 	if err != nil {
 		return nil, "", errKeyMalformed
@@ -77,7 +78,7 @@ func readKey(text []byte) (k *key, id string, err error) {
 		}
 		texts[name] = s
 	}
-	id, alg, use := texts["kid"], Algorithm(texts["alg"]), texts["use"]
+	id, alg, use := texts["kid"], texts["alg"], texts["use"]
 	if len(id) > maxKeyIDLength {
 		return nil, id[:maxKeyIDLength], errKeyMalformed
 	}
@@ -105,7 +106,7 @@ func readKey(text []byte) (k *key, id string, err error) {
 	if err != nil {
 		return nil, id, errKeyMalformed
 	}
-	k = &key{id: id, alg: alg, public: public, material: sha256.Sum256(der)}
+	k = &Key{ID: id, Material: sha256.Sum256(der), alg: alg, public: public}
 	for supported := range methods {
 		if k.fits(supported) {
 			return k, id, nil

@@ -1,4 +1,4 @@
-package jwks
+package jws
 
 import (
 	"crypto"

@@ -1,21 +1,23 @@
-package jwks
+package jws
 
 import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // maxTried is how many keys are tried for one token.
 const maxTried = 8
 
-// A keySet holds the keys of one answer that can be used. It never changes.
-type keySet struct {
-	all        []*key
-	byID       map[string][]*key
-	byMaterial map[[sha256.Size]byte][]*key
-	ignored    []IgnoredKey
+// A KeySet holds the keys of one answer that can be used. It never changes.
+type KeySet struct {
+	Keys    []*Key
+	Ignored []IgnoredKey
+
+	byID       map[string][]*Key
+	byMaterial map[[sha256.Size]byte][]*Key
 }
 
 // An IgnoredKey is a key of a set that is not used. The others serve.
@@ -30,10 +32,10 @@ var (
 	errSetTooMany   = errors.New("the key set has too many keys")
 )
 
-// readKeySet reads a JWK Set (RFC 7517 §5). One odd key never costs the set; a
+// ReadKeySet reads a JWK Set (RFC 7517 §5) of at most maxKeys keys. One odd key never costs the set; a
 // set without a key that can be used is an error, so that it never takes the
 // place of a good one.
-func readKeySet(document []byte, maxKeys int) (*keySet, error) {
+func ReadKeySet(document []byte, maxKeys int) (*KeySet, error) {
 	top, err := members(document)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSetMalformed, err)
@@ -46,20 +48,20 @@ func readKeySet(document []byte, maxKeys int) (*keySet, error) {
 	if len(texts) > maxKeys {
 		return nil, fmt.Errorf("%w: %d of at most %d", errSetTooMany, len(texts), maxKeys)
 	}
-	set := &keySet{byID: make(map[string][]*key), byMaterial: make(map[[sha256.Size]byte][]*key)}
+	set := &KeySet{byID: make(map[string][]*Key), byMaterial: make(map[[sha256.Size]byte][]*Key)}
 	for _, text := range texts {
 		k, id, err := readKey(text)
 		if err != nil {
-			set.ignored = append(set.ignored, IgnoredKey{KeyID: id, Problem: err})
+			set.Ignored = append(set.Ignored, IgnoredKey{KeyID: id, Problem: err})
 			continue
 		}
-		set.all = append(set.all, k)
-		set.byMaterial[k.material] = append(set.byMaterial[k.material], k)
-		if k.id != "" {
-			set.byID[k.id] = append(set.byID[k.id], k)
+		set.Keys = append(set.Keys, k)
+		set.byMaterial[k.Material] = append(set.byMaterial[k.Material], k)
+		if k.ID != "" {
+			set.byID[k.ID] = append(set.byID[k.ID], k)
 		}
 	}
-	if len(set.all) == 0 {
+	if len(set.Keys) == 0 {
 		return nil, errSetEmpty
 	}
 	return set, nil
@@ -67,54 +69,59 @@ func readKeySet(document []byte, maxKeys int) (*keySet, error) {
 
 // candidates are the keys that the header may mean: those of its kid, or all if
 // it has none (RFC 7515 §4.1.4).
-func (s *keySet) candidates(h *header) []*key {
-	if h.hasKeyID {
-		return s.byID[h.keyID]
+func (s *KeySet) candidates(h *Header) []*Key {
+	if h.HasKeyID {
+		return s.byID[h.KeyID]
 	}
-	return s.all
+	return s.Keys
 }
 
-// knows reports whether asking the issuer again could not help a token with
+// Knows reports whether asking the issuer again could not help a token with
 // this header: its kid is published, or, without a kid, a key that fits.
-func (s *keySet) knows(h *header) bool {
+func (s *KeySet) Knows(h *Header) bool {
 	candidates := s.candidates(h)
-	if h.hasKeyID {
+	if h.HasKeyID {
 		return len(candidates) > 0
 	}
 	for _, k := range candidates {
-		if k.fits(h.alg) {
+		if k.fits(h.Alg) {
 			return true
 		}
 	}
 	return false
 }
 
-// verify returns the key that verifies the token, or nil, and how many keys
+// Verify returns the key that verifies the message, or nil, and how many keys
 // were tried.
-func (s *keySet) verify(t *jwt) (signer *key, tried int) {
-	m := methods[t.header.alg]
-	for _, k := range s.candidates(&t.header) {
-		if !k.fits(t.header.alg) {
+func (s *KeySet) Verify(message *Message) (signer *Key, tried int) {
+	m := methods[message.Header.Alg]
+	for _, k := range s.candidates(&message.Header) {
+		if !k.fits(message.Header.Alg) {
 			continue
 		}
 		if tried == maxTried {
 			break
 		}
 		tried++
-		if m.verify(k.public, t.signingInput, t.signature) {
+		if m.verify(k.public, message.signingInput, message.signature) {
 			return k, tried
 		}
 	}
 	return nil, tried
 }
 
-// publishes reports whether the very key, by its material and not its name, is
+// Publishes reports whether the very key, by its material and not its name, is
 // in the set, and may verify the algorithm.
-func (s *keySet) publishes(material [sha256.Size]byte, alg Algorithm) bool {
+func (s *KeySet) Publishes(material [sha256.Size]byte, alg string) bool {
 	for _, k := range s.byMaterial[material] {
 		if k.fits(alg) {
 			return true
 		}
 	}
 	return false
+}
+
+// Holds reports whether the very key is in the set, under its kid.
+func (s *KeySet) Holds(k *Key) bool {
+	return slices.ContainsFunc(s.byMaterial[k.Material], func(other *Key) bool { return other.ID == k.ID })
 }
