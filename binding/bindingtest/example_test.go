@@ -1,19 +1,33 @@
 package bindingtest_test
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// A test of a handler of one's own: an API over TLS, a client certificate, and a token bound to it.
+// call is a GET: status and body.
+func call(client *http.Client, address string) string {
+	response, err := client.Get(address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return fmt.Sprint(response.StatusCode, " ", strings.TrimSpace(string(body)))
+}
+
+// A test of a handler of one's own: an API over TLS, and clients with certificates and tokens. The other examples of the
+// package show a protected one, in net/http, echo and gin.
 func Example() {
 	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Audience: "https://api.bank.example"})
 	if err != nil {
@@ -21,31 +35,12 @@ func Example() {
 	}
 	defer as.Close()
 
-	// In place of this handler comes one that is protected, with as.Issuer() as its issuer and an HTTP client that
-	// trusts as.RootCAs().
-	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	api := httptest.NewUnstartedServer(handler)
-	api.TLS = &tls.Config{
-		Certificates: []tls.Certificate{as.ServerCertificate()},
-		ClientAuth:   tls.RequestClientCert,
-	}
-	api.StartTLS()
+	// In place of this handler comes one that is protected, with as.Issuer() as its issuer, as.Audience() as its audience
+	// and as.Transport() to reach the issuer.
+	api := as.Serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer api.Close()
 
-	certificate, err := as.NewClientCertificate("client-1")
-	if err != nil {
-		log.Fatal(err)
-	}
-	token, err := as.BoundToken(certificate.Leaf, "accounts") // or ExpiredToken, UnboundToken, WronglyBoundToken, ...
-	if err != nil {
-		log.Fatal(err)
-	}
-	request, err := http.NewRequest(http.MethodGet, api.URL+"/accounts", nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := as.HTTPClient(certificate).Do(request)
+	response, err := as.BoundClient("alice", "accounts").Get(api.URL + "/accounts")
 	if err != nil {
 		log.Fatal(err)
 	}

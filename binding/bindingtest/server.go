@@ -137,6 +137,9 @@ func (s *AuthorizationServer) Close() {
 // Issuer returns the issuer identifier: https, 127.0.0.1, the port, and Config.Path.
 func (s *AuthorizationServer) Issuer() string { return s.plain.url() + s.config.Path }
 
+// Audience returns Config.Audience, or its default: what the API under test has to accept as its own.
+func (s *AuthorizationServer) Audience() string { return s.config.Audience }
+
 // MetadataURL returns where the issuer metadata is by RFC 8414 §3.1.
 func (s *AuthorizationServer) MetadataURL() string {
 	return s.plain.url() + wellKnownOAuth + s.issuerPath()
