@@ -229,9 +229,10 @@ func (w *fixedStatus) Write(body []byte) (int, error) {
 // them at once, joined by errors.Join; errors.As reaches the first.
 type ConfigError struct {
 	Field   string // of the Config struct
-	Problem string
+	Problem string // without the value, where that may be a secret
 }
 
+// Error returns both, with a colon between them.
 func (e ConfigError) Error() string { return e.Field + ": " + e.Problem }
 
 // A PanicError is the Cause of an Error with [ReasonPanicked].

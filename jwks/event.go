@@ -46,7 +46,7 @@ type Event struct {
 // An IgnoredKey is a key of a set that is not used. The others serve.
 type IgnoredKey struct {
 	KeyID   string // kid, or "" if it has none that could be read
-	Problem error
+	Problem error  // why not
 }
 
 // EventKind is the kind of an [Event].

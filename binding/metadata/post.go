@@ -28,8 +28,8 @@ func (c *Client) PostForm(ctx context.Context, address string, form url.Values, 
 // It wraps [ErrStatus].
 type StatusError struct {
 	Method string // "": GET
-	URL    string
-	Status int
+	URL    string // that was asked
+	Status int    // that came
 
 	// Code is, for an answer to PostForm, its member error, if that is a code of
 	// RFC 6749 §5.2 or §4.1.2.1; otherwise it is "". It is never other text of
@@ -37,6 +37,7 @@ type StatusError struct {
 	Code string
 }
 
+// Error says what was asked and what came, and nothing of the answer but Code.
 func (e *StatusError) Error() string {
 	text := fmt.Sprintf("metadata: %s %s: status %d, want 200", cmp.Or(e.Method, http.MethodGet), e.URL, e.Status)
 	if e.Code != "" {
@@ -45,6 +46,7 @@ func (e *StatusError) Error() string {
 	return text
 }
 
+// Unwrap returns [ErrStatus].
 func (e *StatusError) Unwrap() error { return ErrStatus }
 
 const maxErrorBody = 16 << 10
