@@ -61,7 +61,7 @@ type Config struct {
 	OnError func(w http.ResponseWriter, r *http.Request, refusal *Error)
 
 	// Observe, if not nil, is told of every decision, before the handler runs.
-	// It must be quick and safe for concurrent use.
+	// It must be quick and safe for concurrent use. [LogEvents] makes one.
 	Observe func(ctx context.Context, event Event)
 }
 

@@ -112,7 +112,7 @@ type Config struct {
 	// Observe, if not nil, is told of every fetch. It is called by one goroutine
 	// at a time, and no request and no fetch waits for it: events that it is too
 	// slow for are dropped, and counted in Event.Lost. Close waits for a call
-	// that is under way, and so it must not call Close.
+	// that is under way, and so it must not call Close. [LogEvents] makes one.
 	Observe func(Event)
 }
 

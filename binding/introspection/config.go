@@ -140,7 +140,7 @@ type Config struct {
 	// Observe, if not nil, is told of every call and of what becomes of the
 	// endpoint; of calls that end together in any order. No request waits for
 	// it. It must be quick, for it holds a place in MaxInFlight, safe for
-	// concurrent use, and must not call Close.
+	// concurrent use, and must not call Close. [LogEvents] makes one.
 	Observe func(Event)
 }
 

@@ -72,7 +72,7 @@ func serve(ctx context.Context, options *options, tokens *verifier, stdout io.Wr
 		Policy:           options.policy,
 		AcceptDPoPScheme: options.acceptDPoP,
 		ResourceMetadata: resourceMetadata,
-		Observe:          logDecisions(log),
+		Observe:          binding.LogEvents(log),
 	})
 	if err != nil {
 		return err

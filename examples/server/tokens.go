@@ -32,7 +32,7 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 		Fresh:      o.refresh,
 		TokenTypes: o.types,
 		Transport:  o.transport(),
-		Observe:    logKeys(log),
+		Observe:    jwks.LogEvents(log),
 	})
 	mistakes := flagErrors(err)
 	if err == nil {
@@ -49,7 +49,7 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 		AuthMethod:           introspection.TLSClientAuth,
 		GetClientCertificate: o.clientCertificate,
 		Transport:            o.transport(),
-		Observe:              logIntrospection(log),
+		Observe:              introspection.LogEvents(log),
 	})
 	if err != nil {
 		return v, flagErrors(err)

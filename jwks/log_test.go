@@ -1,0 +1,116 @@
+package jwks_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/jwks"
+)
+
+// textLogger writes to a buffer, without the time.
+func textLogger(level slog.Level) (*slog.Logger, *bytes.Buffer) {
+	var written bytes.Buffer
+	return slog.New(slog.NewTextHandler(&written, &slog.HandlerOptions{
+		Level: level,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})), &written
+}
+
+func TestLogOfKeys(t *testing.T) {
+	t.Parallel()
+	const iss = "https://issuer.example"
+	for name, test := range map[string]struct {
+		event jwks.Event
+		want  string
+	}{
+		"the first": {jwks.Event{Kind: jwks.KeysFetched, Keys: 2, Added: []string{"a", ""}, Usable: true},
+			`level=INFO msg="keys fetched" iss=https://issuer.example keys=2 added="[a ]" duration=1s`},
+		"nothing new": {jwks.Event{Kind: jwks.KeysFetched, Keys: 2, Usable: true},
+			`level=DEBUG msg="keys fetched, and none changed" iss=https://issuer.example keys=2 duration=1s`},
+		"a rotation, and a key that is not used": {jwks.Event{Kind: jwks.KeysFetched, Keys: 1, Added: []string{"b"}, Removed: []string{"a"}, Usable: true,
+			Ignored: []jwks.IgnoredKey{{KeyID: "odd", Problem: errors.New("symmetric")}}},
+			`level=INFO msg="keys fetched" iss=https://issuer.example keys=1 added=[b] removed=[a] ignored="[odd: symmetric]" duration=1s`},
+		"a failure while keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("status 500"), Usable: true},
+			`level=WARN msg="keys not fetched" iss=https://issuer.example error="status 500" usable=true duration=1s`},
+		"a failure while stale keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no"), Usable: true, StaleSince: faultNoon, Lost: 3},
+			`level=WARN msg="keys not fetched" iss=https://issuer.example error=no usable=true stale_since=2030-06-01T12:00:00.000Z duration=1s lost=3`},
+		"a failure without keys": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no")},
+			`level=ERROR msg="keys not fetched, and none serve" iss=https://issuer.example error=no usable=false duration=1s`},
+		"tokens that are not bound": {jwks.Event{Kind: jwks.TokensNotBound, Usable: true},
+			`level=WARN msg="the issuer does not say that it binds tokens to certificates" iss=https://issuer.example`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.event.Issuer, test.event.Duration = iss, time.Second
+			logger, written := textLogger(slog.LevelDebug)
+			jwks.LogEvents(logger)(test.event)
+			require.Equal(t, test.want+"\n", written.String())
+		})
+	}
+}
+
+func TestLogOfAHostileIssuer(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("k", 1<<20)
+	event := jwks.Event{Kind: jwks.KeysFetched, Issuer: "https://issuer.example", Keys: 100}
+	for range 100 {
+		event.Added = append(event.Added, long)
+		event.Removed = append(event.Removed, "\x1b[2J\r\nlevel=INFO\u202e")
+		event.Ignored = append(event.Ignored, jwks.IgnoredKey{KeyID: long, Problem: errors.New(long)})
+	}
+	for name, log := range map[string]func(*slog.Logger){
+		"LogEvents": func(logger *slog.Logger) { jwks.LogEvents(logger)(event) },
+		"LogValue":  func(logger *slog.Logger) { logger.Info("mine", "event", event) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			logger, written := textLogger(slog.LevelDebug)
+			log(logger)
+			require.Less(t, written.Len(), 20_000)
+			require.Equal(t, 1, strings.Count(written.String(), "\n"))
+			require.NotContains(t, written.String(), "\x1b")
+			require.NotContains(t, written.String(), "\u202e")
+			require.Contains(t, written.String(), "and 90 more")
+		})
+	}
+}
+
+// A day with an issuer: what somebody reads who left the level at Info.
+func TestLogOfADay(t *testing.T) {
+	a, b := newFaultKey("a"), newFaultKey("b")
+	bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+		logger, written := textLogger(slog.LevelInfo)
+		v := newFaultVerifier(t, issuer, network.transport(t), func(c *jwks.Config) { c.Observe = jwks.LogEvents(logger) })
+		v.accepts(t, a.token(issuer.url))
+		time.Sleep(6 * time.Hour)
+		issuer.publish(b)
+		time.Sleep(6 * time.Hour)
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(written.String()), "\n")
+		require.Len(t, lines, 2, "the fetches that brought nothing new are not told")
+		require.Contains(t, lines[0], "added=[a]")
+		require.Contains(t, lines[1], "added=[b] removed=[a]")
+
+		written.Reset()
+		issuer.answer(status(http.StatusInternalServerError, "c2VjcmV0"))
+		time.Sleep(36 * time.Hour)
+		synctest.Wait()
+		require.Contains(t, written.String(), `level=WARN msg="keys not fetched"`)
+		require.Contains(t, written.String(), `level=ERROR msg="keys not fetched, and none serve"`)
+		require.NotContains(t, written.String(), "c2VjcmV0")
+		require.Less(t, strings.Count(written.String(), "\n"), 36*60*4, "a few in a minute")
+	}, a)
+}
