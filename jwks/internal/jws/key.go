@@ -53,7 +53,7 @@ var (
 	errKeySymmetric   = errors.New("the key is symmetric")
 	errKeyUse         = errors.New("the key is not for verifying signatures")
 	errKeyUnsupported = errors.New("the key is of a type, curve or algorithm that is not supported")
-	errKeyWeak        = errors.New("the key is weak: RSA too short, too long or of an unusual exponent, or Ed25519 of small order")
+	errKeyWeak        = errors.New("the key is weak: RSA too short, too long, of an unusual exponent or of a chip with the ROCA fault, or Ed25519 of small order")
 )
 
 // privateMembers make a JWK a private key (RFC 7518 §6).

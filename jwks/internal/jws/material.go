@@ -57,7 +57,7 @@ func readMaterial(parameters map[string]json.RawMessage) (public crypto.PublicKe
 		// 31 bits crypto/rsa takes none, and above 64 jwx has cut it.
 		bits := public.N.BitLen()
 		if isCut(parsed, public) || bits < minRSABits || bits > maxRSABits || public.N.Bit(0) == 0 ||
-			public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 {
+			public.E < 3 || public.E&1 == 0 || public.E > 1<<31-1 || isROCA(public.N) {
 			return nil, errKeyWeak
 		}
 		return public, nil
