@@ -17,8 +17,8 @@ type Message struct {
 	Header  Header
 	Payload []byte
 
-	signingInput []byte
-	signature    []byte
+	SigningInput []byte
+	Signature    []byte
 }
 
 // A Header is what is read of the JOSE header (RFC 7515 §4).
@@ -49,7 +49,7 @@ func Parse(token string) (Message, error) {
 	if !ok1 || !ok2 || !ok3 {
 		return Message{}, malformed(nil)
 	}
-	m := Message{Payload: payload, signature: signature, signingInput: []byte(token[:len(token)-len(signatureText)-1])}
+	m := Message{Payload: payload, Signature: signature, SigningInput: []byte(token[:len(token)-len(signatureText)-1])}
 	if err := m.Header.read(headerBytes); err != nil {
 		return Message{}, err
 	}

@@ -103,7 +103,7 @@ func (s *KeySet) Verify(message *Message) (signer *Key, tried int) {
 			break
 		}
 		tried++
-		if m.verify(k.public, message.signingInput, message.signature) {
+		if m.verify(k.public, message.SigningInput, message.Signature) {
 			return k, tried
 		}
 	}
