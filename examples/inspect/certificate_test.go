@@ -1,0 +1,156 @@
+package main_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+)
+
+func newClient(t *testing.T, w *world) tls.Certificate {
+	t.Helper()
+	client, err := w.as.NewClientCertificate("another client")
+	require.NoError(t, err)
+	return client
+}
+
+func renewed(t *testing.T, w *world) tls.Certificate {
+	t.Helper()
+	again, err := w.as.RenewClientCertificate(w.client)
+	require.NoError(t, err)
+	return again
+}
+
+// Of several certificates in a file the first is the client's; a token for
+// another one is told by it.
+func TestAThumbprintOfAnotherCertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	block, _ := pem.Decode(w.as.ClientCAPEM())
+	ca, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	another, again := newClient(t, w), renewed(t, w)
+	for name, test := range map[string]struct {
+		of    *x509.Certificate
+		first tls.Certificate
+		more  []byte // in the file
+		other []byte // in a file of its own
+		texts []string
+	}{
+		"an intermediate's": {
+			of: ca, first: w.client, more: w.as.ClientCAPEM(),
+			texts: []string{`is the thumbprint of certificate 2 of -cert, which is a CA's ("CN=bindingtest client CA")`, "not to one of its chain", bindingtest.Thumbprint(w.client.Leaf)},
+		},
+		"the one before the renewal": {
+			of: w.client.Leaf, first: again, more: inPEM(w.client),
+			texts: []string{"certificate 2 of -cert, with the same key: the certificate was renewed", "a new connection and a new token"},
+		},
+		"the one before the renewal, in a file of its own": {
+			of: w.client.Leaf, first: again, other: inPEM(w.client),
+			texts: []string{"certificate 1 of -other, with the same key"},
+		},
+		"a proxy's": {
+			of: another.Leaf, first: w.client, other: inPEM(another),
+			texts: []string{`certificate 1 of -other ("CN=another client")`, "must present that certificate"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token, err := w.as.BoundToken(test.of)
+			require.NoError(t, err)
+			args := []string{"-issuer", w.as.Issuer(), "-audience", audience, "-as-ca", w.roots, "-cert", writeFile(t, append(inPEM(test.first), test.more...))}
+			if test.other != nil {
+				args = append(args, "-other", writeFile(t, test.other))
+			}
+			status, output := inspect(t, token, args...)
+			require.Equal(t, 1, status, output)
+			requireSays(t, output, "binding", "FAIL", test.texts...)
+			requireSays(t, output, "verdict", "FAIL", "(thumbprint_mismatch)")
+		})
+	}
+	t.Run("in a wrong form", func(t *testing.T) {
+		t.Parallel()
+		token := w.confirmed(t, withColons(sha1Of(another.Leaf.Raw)))
+		status, output := inspect(t, token, "-cert", w.file, "-other", writeFile(t, inPEM(another)))
+		require.Equal(t, 1, status, output)
+		requireSays(t, output, "binding", "FAIL", "is the SHA-1 of the certificate in hexadecimal with separators, of certificate 1 of -other", bindingtest.Thumbprint(w.client.Leaf))
+	})
+}
+
+// Certificates for comparison are never presented.
+func TestOnlyTheFirstCertificateIsPresented(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	another := newClient(t, w)
+	token, err := w.as.BoundToken(another.Leaf)
+	require.NoError(t, err)
+	status, output := inspect(t, token, append(w.flags(), "-other", writeFile(t, inPEM(another)))...)
+	require.Equal(t, 1, status, output)
+	requireSays(t, output, "verdict", "FAIL", "(thumbprint_mismatch)")
+}
+
+func TestFilesOfACertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	key, err := x509.MarshalPKCS8PrivateKey(w.client.PrivateKey)
+	require.NoError(t, err)
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	good := w.token(t, bindingtest.TokenSpec{})
+	for name, content := range map[string][]byte{
+		"behind its key":   append(append([]byte("a comment\n"), keyPEM...), inPEM(w.client)...),
+		"in DER":           w.client.Leaf.Raw,
+		"with CRLF":        []byte(string(inPEM(w.client)) + "\r\n"),
+		"before its chain": append(inPEM(w.client), w.as.ClientCAPEM()...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, output := inspect(t, good, append(w.flags(), "-cert", writeFile(t, content))...)
+			require.Zero(t, status, output)
+			require.NotContains(t, output, "PRIVATE KEY")
+		})
+	}
+	t.Run("without one", func(t *testing.T) {
+		t.Parallel()
+		status, output := inspect(t, good, "-cert", writeFile(t, keyPEM))
+		require.Equal(t, 2, status, output)
+		require.Contains(t, output, `-cert: holds no certificate, but "PRIVATE KEY"`)
+	})
+	t.Run("its chain first", func(t *testing.T) {
+		t.Parallel()
+		status, output := inspect(t, good, append(w.flags(), "-cert", writeFile(t, append(w.as.ClientCAPEM(), inPEM(w.client)...)))...)
+		require.Equal(t, 1, status, output)
+		requireSays(t, output, "certificate", "", "it is a CA's; a client's own certificate stands first in its file")
+	})
+}
+
+// What the binding does not look at is said, and costs nothing.
+func TestACertificateThatExpired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "\x1b]0;title\a old\u202e"},
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	token, err := w.as.BoundToken(leaf)
+	require.NoError(t, err)
+	status, output := inspect(t, token, append(w.flags(), "-cert", writeFile(t, der))...)
+	require.Zero(t, status, output)
+	requireSays(t, output, "certificate", "", "it expired", "the binding does not look at that")
+	requireDiscreet(t, output, token)
+}
