@@ -1,0 +1,105 @@
+package minimal_test
+
+import (
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/tryout"
+)
+
+func start(t *testing.T, folder string) (*tryout.Server, *bindingtest.AuthorizationServer) {
+	t.Helper()
+	as := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	return tryout.Start(t, folder, []*bindingtest.AuthorizationServer{as}), as
+}
+
+func TestAdapters(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"./nethttp", "./echo", "./gin"} {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			api, _ := start(t, folder)
+			api.Story(t, "/accounts")
+			api.Requires(t, http.StatusOK, "paid", api.Client, api.Token(t, "payments"), http.MethodPost, "/payments")
+			api.Requires(t, http.StatusForbidden, `scope="payments"`, api.Client, api.Token(t), http.MethodPost, "/payments")
+			api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Thief, api.Token(t, "payments"), http.MethodPost, "/payments")
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	api, _ := start(t, "./check")
+	api.Story(t, "/accounts")
+	api.Requires(t, http.StatusOK, "your rate, alice is 3.1", api.Client, api.Token(t), http.MethodGet, "/rates")
+	api.Requires(t, http.StatusOK, "the rate is 3.5", api.Client, "", http.MethodGet, "/rates")
+	// A stolen token is not as good as none.
+	api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Thief, api.Token(t), http.MethodGet, "/rates")
+}
+
+func TestIssuers(t *testing.T) {
+	t.Parallel()
+	bank := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	partner := tryout.NewAuthorizationServer(t, bindingtest.Config{TokenType: "JWT", Claims: map[string]any{"scp": []string{"accounts"}}})
+	stranger := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	api := tryout.Start(t, "./issuers", []*bindingtest.AuthorizationServer{bank, partner}, "PARTNER="+partner.Issuer())
+	api.Story(t, "/accounts", "accounts")
+
+	theirs := tryout.Token(t, partner, api.Client.Leaf)
+	api.Requires(t, http.StatusOK, "alice at "+partner.Issuer(), api.Client, theirs, http.MethodGet, "/accounts")
+	api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Thief, theirs, http.MethodGet, "/accounts")
+	for name, token := range map[string]string{
+		"a stranger's":                 tryout.Token(t, stranger, api.Client.Leaf, "accounts"),
+		"the partner's, by its rules":  tryout.Token(t, bank, api.Client.Leaf),
+		"the bank's in partner's type": typed(t, bank, api, "JWT"),
+	} {
+		status, text := http.StatusUnauthorized, "invalid_token"
+		if name == "the partner's, by its rules" { // scp is none of the bank's
+			status, text = http.StatusForbidden, "insufficient_scope"
+		}
+		api.Requires(t, status, text, api.Client, token, http.MethodGet, "/accounts")
+	}
+}
+
+func typed(t *testing.T, as *bindingtest.AuthorizationServer, api *tryout.Server, typ string) string {
+	t.Helper()
+	token, err := as.Token(bindingtest.TokenSpec{
+		Certificate: api.Client.Leaf, Scopes: []string{"accounts"}, Header: map[string]any{"typ": typ},
+	})
+	require.NoError(t, err)
+	return token
+}
+
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	api, as := start(t, "./group")
+	api.Requires(t, http.StatusOK, "ok", api.Thief, "", http.MethodGet, "/healthz")
+
+	api.Story(t, "/v2/accounts", "accounts")
+	api.Requires(t, http.StatusForbidden, `scope="accounts"`, api.Client, api.Token(t), http.MethodGet, "/v2/accounts")
+	api.Requires(t, http.StatusForbidden, `scope="payments"`, api.Client, api.Token(t, "accounts"), http.MethodPost, "/v2/payments")
+	api.Requires(t, http.StatusOK, "paid", api.Client, api.Token(t, "accounts", "payments"), http.MethodPost, "/v2/payments")
+
+	api.Story(t, "/v1/accounts")
+	unbound := tryout.Token(t, as, nil, "accounts")
+	api.Requires(t, http.StatusOK, "the accounts of alice", api.Thief, unbound, http.MethodGet, "/v1/accounts")
+	api.Requires(t, http.StatusUnauthorized, "is not bound", api.Client, unbound, http.MethodGet, "/v2/accounts")
+}
+
+// Every example is run: one that is added, and has no test, fails here.
+func TestEveryExampleIsTried(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	var folders []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			folders = append(folders, entry.Name())
+		}
+	}
+	require.ElementsMatch(t, []string{"nethttp", "echo", "gin", "check", "issuers", "group"}, folders)
+}
