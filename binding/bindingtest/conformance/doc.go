@@ -1,0 +1,38 @@
+// Package conformance sends every bad input that is known to a resource server for certificate-bound access tokens (RFC
+// 8705), and says which of them it answers wrongly. The server may be a handler of the test's own process, whatever its
+// framework, or any server that can be told who its authorization server is: in another language, or behind a gateway.
+//
+// In a test, a subtest for each input:
+//
+//	func TestConformance(t *testing.T) {
+//		conformance.Run(t, conformance.Config{Path: "/accounts"}, conformance.Handler(
+//			func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
+//				return newAPI(as.Issuer(), as.Audience(), as.Transport())
+//			}))
+//	}
+//
+// Without a test, [New] and [Kit.Check], which returns a [Report]. examples/conformance is a command around it.
+//
+// # Rows
+//
+// An input belongs to a row, which has a number and a section: A the Authorization field, B the compact serialization, C
+// the JOSE header, D ECDSA signatures, E claims, F the confirmation, G TLS, H certificates in header fields, I the key set,
+// J the issuer's metadata, K what all answers have in common. A row is one or more cases. [Config.Cases] lists them.
+//
+// # Must and should
+//
+// Each case has two expectations, so that a server is not blamed for a choice that it is free to make. Must is what the RFCs
+// demand of every resource server that takes JWTs bound to certificates: RFC 6750, 7515, 7519, 7800, 8705, 8725 and 9110;
+// and what nobody would do otherwise, such as to accept a token under a forwarded certificate that the client wrote itself.
+// Should is what this project's own guard does: what RFCs recommend, what RFC 9068 demands of those who follow it, and the
+// stricter of two allowed answers. A case that misses Should deviates, one that misses Must violates.
+//
+// # Control
+//
+// A server that refuses everything would answer most cases well. So a good request comes first and must be accepted, else
+// nothing is judged; and it comes again after each section, so that a server which has stopped to work is noticed. Cases
+// that build on something a server need not have (RS256, resumed TLS sessions) are preceded by a good request of that kind,
+// and skipped with the reason where it is refused.
+//
+// No token, no certificate and no key is in a report.
+package conformance

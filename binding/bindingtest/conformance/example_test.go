@@ -1,0 +1,46 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/binding/bindingtest/conformance"
+	"github.com/certbound/certbound/jwks"
+)
+
+// Without a test: a command, or a check before a deployment. In a test, conformance.Run takes the same Config and Target.
+func ExampleKit_Check() {
+	kit, err := conformance.New(conformance.Config{Audience: "https://api.bank.example", Path: "/accounts"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer kit.Close()
+
+	var verifiers []*jwks.Verifier // one for each authorization server that the kit starts
+	report, err := kit.Check(context.Background(), conformance.Handler(func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
+		tokens, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
+		if err != nil {
+			return nil, err
+		}
+		verifiers = append(verifiers, tokens)
+		guard, err := binding.New(binding.Config{Tokens: tokens})
+		if err != nil {
+			return nil, err
+		}
+		accounts := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		return bindhttp.Protect(guard)(accounts), nil
+	}))
+	for _, tokens := range verifiers {
+		_ = tokens.Close()
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Passed(), report.Rows(conformance.Violates), report.Rows(conformance.Deviates))
+	// Output: true [] []
+}

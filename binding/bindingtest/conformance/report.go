@@ -1,0 +1,182 @@
+package conformance
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Verdict says what an answer is worth.
+type Verdict string
+
+const (
+	AsExpected Verdict = "as expected"
+	Deviates   Verdict = "deviates" // from Should
+	Violates   Verdict = "violates" // Must
+	Skipped    Verdict = "skipped"
+)
+
+// A Case is one input and what its answer should be.
+type Case struct {
+	Row     int    `json:"row"`     // 0 for the control
+	Section string `json:"section"` // "A" to "K", or "control"
+	Name    string `json:"name"`
+	Source  string `json:"source,omitempty"` // the RFC's section, or what else it is from
+	Must    string `json:"must"`
+	Should  string `json:"should"`
+}
+
+// String returns section, row and name: "F/146 no certificate".
+func (c Case) String() string {
+	if c.Row == 0 {
+		return c.Section + " " + c.Name
+	}
+	return fmt.Sprintf("%s/%d %s", c.Section, c.Row, c.Name)
+}
+
+// A Result is what came of a Case.
+type Result struct {
+	Case
+
+	Verdict Verdict `json:"verdict"`
+	Got     string  `json:"got,omitempty"` // status and error code, or what else was seen
+
+	// Reason is why the case was skipped, or why Config.Except has it.
+	Reason string `json:"reason,omitempty"`
+
+	// Failed says whether the result is a failure by Config.Level and Config.Except. The control always is.
+	Failed bool `json:"failed"`
+}
+
+// A Report is what came of all cases. It holds no token, no certificate and no key.
+type Report struct {
+	Level   Level    `json:"level"`
+	Summary Summary  `json:"summary"`
+	Results []Result `json:"results"`
+}
+
+// A Summary counts. A row is as expected if all of its cases are that were not skipped, and skipped if all were; else it is
+// as its worst case. The control is no row.
+type Summary struct {
+	Rows       int `json:"rows"` // without those that were skipped
+	AsExpected int `json:"as_expected"`
+	Deviating  int `json:"deviating"`
+	Violating  int `json:"violating"`
+	Skipped    int `json:"skipped"`
+	Cases      int `json:"cases"`  // without those that were skipped
+	Failed     int `json:"failed"` // cases, and the control
+}
+
+// String is one line: "143 rows, 143 as expected; 301 cases".
+func (s Summary) String() string {
+	text := fmt.Sprintf("%d rows, %d as expected", s.Rows, s.AsExpected)
+	for _, count := range []struct {
+		number int
+		what   string
+	}{{s.Deviating, "deviating"}, {s.Violating, "violating"}, {s.Skipped, "skipped"}} {
+		if count.number > 0 {
+			text += fmt.Sprintf(", %d %s", count.number, count.what)
+		}
+	}
+	return text + fmt.Sprintf("; %d cases", s.Cases)
+}
+
+// severity orders the verdicts of a row's cases.
+var severity = map[Verdict]int{Skipped: 0, AsExpected: 1, Deviates: 2, Violates: 3}
+
+func (r *Report) add(result Result) {
+	r.Results = append(r.Results, result)
+	r.Summary = summarize(r.Results)
+}
+
+func summarize(results []Result) Summary {
+	var s Summary
+	worst := make(map[int]Verdict)
+	for _, result := range results {
+		if result.Failed {
+			s.Failed++
+		}
+		if result.Row == 0 {
+			continue
+		}
+		if result.Verdict != Skipped {
+			s.Cases++
+		}
+		if before, known := worst[result.Row]; !known || severity[result.Verdict] > severity[before] {
+			worst[result.Row] = result.Verdict
+		}
+	}
+	for _, verdict := range worst {
+		switch verdict {
+		case AsExpected:
+			s.AsExpected++
+		case Deviates:
+			s.Deviating++
+		case Violates:
+			s.Violating++
+		case Skipped:
+			s.Skipped++
+		}
+	}
+	s.Rows = len(worst) - s.Skipped
+	return s
+}
+
+// Passed reports whether nothing failed.
+func (r *Report) Passed() bool { return r.Summary.Failed == 0 }
+
+// Rows returns the numbers of the rows that have a case of the verdict, in order, each once.
+func (r *Report) Rows(verdict Verdict) []int {
+	var rows []int
+	for _, result := range r.Results {
+		if result.Verdict == verdict && result.Row != 0 {
+			rows = append(rows, result.Row)
+		}
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
+
+// WriteText writes a line for every result that is not as expected, or for all of them, and the summary last.
+func (r *Report) WriteText(w io.Writer, all bool) error {
+	for _, result := range r.Results {
+		if result.Verdict == AsExpected && !all {
+			continue
+		}
+		if _, err := fmt.Fprintln(w, result.line()); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "conformance: %v\n", r.Summary)
+	return err
+}
+
+func (r Result) line() string {
+	text := fmt.Sprintf("%-11s  %v", r.Verdict, r.Case)
+	if r.Verdict == AsExpected {
+		return text + ": " + r.Got
+	}
+	if r.Verdict == Skipped {
+		return text + ": " + r.Reason
+	}
+	text += fmt.Sprintf("\n    got %s; %s", r.Got, r.wanted())
+	if r.Reason != "" {
+		text += "\n    not counted: " + r.Reason
+	}
+	return text
+}
+
+// wanted says what an answer is measured by.
+func (c Case) wanted() string {
+	text := "must be " + c.Must + "; should be " + c.Should
+	switch c.Must {
+	case c.Should:
+		text = "must be " + c.Must
+	case anything.text:
+		text = "should be " + c.Should
+	}
+	if c.Source != "" {
+		text += " (" + c.Source + ")"
+	}
+	return text
+}

@@ -1,0 +1,211 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+)
+
+// session is one run of the cases against one server.
+type session struct {
+	*issuer
+
+	kit    *Kit
+	ctx    context.Context
+	target Target
+	url    string
+	roots  *x509.CertPool
+
+	// holder is whose the tokens are, other has another certificate, nobody has none.
+	holder, other, nobody *client
+	clients               []*client // to be closed
+
+	canary string
+	taken  map[string]bool // by kid: whether the server takes tokens of a key beside the issuer's
+	seen   observations
+}
+
+// newSession makes one for the server at the URL, which trusts the issuer.
+func (k *Kit) newSession(ctx context.Context, target Target, i *issuer, url string) (*session, error) {
+	s := &session{
+		issuer: i, kit: k, ctx: ctx, target: target, url: strings.TrimSuffix(url, "/"),
+		canary: newID(), taken: make(map[string]bool),
+	}
+	s.roots = k.config.RootCAs
+	if s.roots == nil {
+		s.roots = i.as.RootCAs()
+	}
+	s.nobody = s.newClient(nil)
+	for _, c := range []struct {
+		client **client
+		name   string
+	}{{&s.holder, "holder"}, {&s.other, "other"}} {
+		certificate, err := i.as.NewClientCertificate(c.name)
+		if err != nil {
+			return nil, err
+		}
+		*c.client = s.newClient(&certificate)
+	}
+	return s, nil
+}
+
+func (s *session) close() {
+	for _, c := range s.clients {
+		c.close()
+	}
+}
+
+// observations are what is to be said of all answers together: in which case it was first, and how often.
+type observations struct {
+	refusals, unauthorized             int
+	storable, leaking, mute, revealing string // the first answer that is so, by what it said
+}
+
+// secretLength is the length from which a part of a credential is not in an answer by chance.
+const secretLength = 24
+
+// watch looks at what every refusal should be like.
+func (s *session) watch(r request, a answer) {
+	if a.status < 400 {
+		return
+	}
+	s.seen.refusals++
+	note := func(where *string, wrong bool) {
+		if wrong && *where == "" {
+			*where = a.got()
+		}
+	}
+	// Only what the server itself decided on: net/http and others answer what is no request before anybody could.
+	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden || a.status == http.StatusServiceUnavailable {
+		note(&s.seen.storable, !strings.Contains(strings.ToLower(a.header.Get("Cache-Control")), "no-store"))
+	}
+	if a.status == http.StatusUnauthorized {
+		s.seen.unauthorized++
+		note(&s.seen.mute, len(a.header.Values("WWW-Authenticate")) == 0)
+	}
+	var all bytes.Buffer
+	_ = a.header.Write(&all)
+	_, _ = all.Write(a.body)
+	for _, field := range append(r.authorization, r.wire) {
+		for part := range strings.FieldsFuncSeq(field, func(c rune) bool { return strings.ContainsRune(". ,\r\n", c) }) {
+			if len(part) >= secretLength {
+				note(&s.seen.leaking, strings.Contains(all.String(), part))
+			}
+		}
+	}
+	note(&s.seen.revealing, bytes.Contains(all.Bytes(), []byte(s.canary)))
+}
+
+// rule makes the checks of a row that have its expectations.
+func rule(row int, source string, must, should expectation, checks ...check) []check {
+	for i := range checks {
+		c := &checks[i]
+		if c.must.holds == nil {
+			c.must = must
+		}
+		if c.should.holds == nil {
+			c.should = should
+		}
+		c.Row, c.Section, c.Source = row, sectionOf(row), source
+		c.Must, c.Should = c.must.text, c.should.text
+	}
+	return checks
+}
+
+// expect replaces the expectations of the row.
+func (c check) expect(must, should expectation) check {
+	c.must, c.should = must, should
+	return c
+}
+
+// when skips the check where what it builds on is not there. ok is asked when the check is run.
+func (c check) when(ok func() bool, reason string) check {
+	run := c.run
+	c.run = func() answer {
+		if !ok() {
+			return skip(reason)
+		}
+		return run()
+	}
+	return c
+}
+
+// probe is a check that sends one request.
+func (s *session) probe(name string, r request) check {
+	return check{Case: Case{Name: name}, run: func() answer { return s.send(r) }}
+}
+
+// token is a check that sends one token, as the holder of the certificate that good tokens are bound to.
+func (s *session) token(name, token string) check { return s.probe(name, bearer(s.holder, token)) }
+
+// custom is a check that does more.
+func custom(name string, run func() answer) check { return check{Case: Case{Name: name}, run: run} }
+
+// control is a check that is no row's.
+func (s *session) control(when string, run func() answer) check {
+	status := withStatus(s.kit.config.Status)
+	c := check{Case: Case{Section: "control", Name: "the good request, " + when}, must: status, should: status, run: run}
+	c.Must, c.Should = status.text, status.text
+	return c
+}
+
+func (s *session) goodRequest() answer { return s.send(bearer(s.holder, s.good(s.holder))) }
+
+// firstGoodRequest gives a server that has just started a moment to fetch its keys.
+func (s *session) firstGoodRequest() answer {
+	return s.patiently(s.kit.config.KeyWait, func(a answer) bool { return a.accepted }, s.goodRequest)
+}
+
+// patiently repeats a request until its answer is the one that is waited for, or the time is over.
+func (s *session) patiently(wait time.Duration, done func(answer) bool, ask func() answer) answer {
+	end := time.Now().Add(wait)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		a := ask()
+		if done(a) || time.Now().Add(pause).After(end) {
+			return a
+		}
+		select {
+		case <-s.ctx.Done():
+			return skip("the run was ended")
+		case <-time.After(pause):
+		}
+	}
+}
+
+// elsewhere is a check of a server of its own, with an authorization server of its own, that prepare has changed before the
+// server starts. ask is sent to that server, as by a session with it. With patience it is sent again while it is refused,
+// as in firstGoodRequest.
+func (s *session) elsewhere(
+	name string, config bindingtest.Config, patience time.Duration, prepare func(*issuer), ask func(*session) request,
+) check {
+	return custom(name, func() answer {
+		if s.target.Start == nil {
+			return skip("it needs a server that the kit can start")
+		}
+		i, err := s.kit.newIssuer(config)
+		if err != nil {
+			return skip("an authorization server could not be started")
+		}
+		defer i.as.Close()
+		prepare(i)
+		ctx, cancel := context.WithCancel(s.ctx)
+		defer cancel()
+		url, stop, err := s.target.Start(ctx, i.as)
+		if err != nil {
+			return answer{problem: "the server did not start"}
+		}
+		defer stop()
+		there, err := s.kit.newSession(ctx, s.target, i, url)
+		if err != nil {
+			return skip("certificates could not be made")
+		}
+		defer there.close()
+		r := ask(there)
+		return there.patiently(patience, func(a answer) bool { return a.accepted }, func() answer { return there.send(r) })
+	})
+}
