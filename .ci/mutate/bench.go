@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A bench runs the tests of each package, compiled with every mutant in.
+type bench struct {
+	folder string
+	tests  map[string]*tests
+}
+
+// The tests of one package, compiled when they are first needed.
+type tests struct {
+	folder   string
+	prepare  func() error
+	binary   string
+	quick    string // a pattern for -test.run; "" where all are quick
+	deadline time.Duration
+}
+
+//go:embed switch.go.txt
+var switches string
+
+func newBench(sources []*source) (*bench, error) {
+	folder, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{folder: folder, tests: make(map[string]*tests)}
+	overlay, err := b.overlay(sources)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	for _, target := range targets {
+		for _, folder := range target.tests {
+			t := &tests{folder: folder, binary: filepath.Join(b.folder, strings.ReplaceAll(folder, "/", "-")+".test")}
+			t.prepare = sync.OnceValue(func() error { return t.build(overlay) })
+			b.tests[folder] = t
+		}
+	}
+	return b, nil
+}
+
+func (b *bench) close() { _ = os.RemoveAll(b.folder) }
+
+// overlay writes the changed files, and the file that tells go build of them.
+func (b *bench) overlay(sources []*source) (string, error) {
+	replace := make(map[string]string)
+	write := func(path, text string) error {
+		at, err := filepath.Abs(path)
+		if err != nil || replace[at] != "" {
+			return err
+		}
+		replace[at] = filepath.Join(b.folder, strconv.Itoa(len(replace))+".go")
+		return os.WriteFile(replace[at], []byte(text), 0o600)
+	}
+	for _, s := range sources {
+		if err := write(s.file, apply(s.text, s.edits)); err != nil {
+			return "", err
+		}
+		path := filepath.Join(s.target.folder, "mutant_switch.go")
+		if err := write(path, "package "+s.pkg.Name()+"\n"+switches); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(b.folder, "overlay.json")
+	return path, os.WriteFile(path, text, 0o600)
+}
+
+// build compiles the tests of a package, runs them without a mutant and sorts
+// them into quick and slow.
+func (t *tests) build(overlay string) error {
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", t.binary, "./"+t.folder).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go test -c %s: %w\n%s", t.folder, err, out)
+	}
+	t.deadline = 5 * time.Minute
+	start := time.Now()
+	passes, text := t.pass(0, "-test.v")
+	took := time.Since(start)
+	if !passes {
+		return fmt.Errorf("the tests of %s fail without a mutant:\n%s", t.folder, text)
+	}
+	t.deadline = 10*time.Second + 5*took
+	if took > 300*time.Millisecond {
+		t.quick = quickTests(text)
+	}
+	return nil
+}
+
+var passed = regexp.MustCompile(`^--- PASS: (\w+) \(([0-9.]+)s\)`)
+
+// quickTests returns a pattern for the tests that took less than 100 ms.
+func quickTests(output []byte) string {
+	var names []string
+	for lines := bufio.NewScanner(bytes.NewReader(output)); lines.Scan(); {
+		found := passed.FindStringSubmatch(lines.Text())
+		if found == nil {
+			continue
+		}
+		if seconds, err := strconv.ParseFloat(found[2], 64); err == nil && seconds < 0.1 {
+			names = append(names, found[1])
+		}
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
+}
+
+// passAll reports whether all tests pass with a mutant.
+func (t *tests) passAll(number int) (bool, error) {
+	if err := t.prepare(); err != nil {
+		return false, err
+	}
+	if t.quick == "" {
+		passes, _ := t.pass(number)
+		return passes, nil
+	}
+	passes, _ := t.pass(number, "-test.run="+t.quick)
+	if passes {
+		passes, _ = t.pass(number, "-test.skip="+t.quick)
+	}
+	return passes, nil
+}
+
+// pass runs tests against a mutant (0 is none) and reports whether all passed.
+// They have 4 GiB: a loop that lost its end is a mutant that dies.
+func (t *tests) pass(number int, args ...string) (bool, []byte) {
+	args = append([]string{"-c", `ulimit -d 4194304; exec "$0" "$@"`, t.binary,
+		"-test.failfast", "-test.timeout=" + t.deadline.String()}, args...)
+	command := exec.Command("bash", args...)
+	command.Dir = t.folder
+	command.Env = append(os.Environ(), "CERTBOUND_MUTANT="+strconv.Itoa(number))
+	out, err := command.CombinedOutput()
+	return err == nil, out
+}
+
+// run runs the tests against each mutant.
+func (b *bench) run(chosen []*mutant, workers int) error {
+	queue := make(chan *mutant)
+	failures := make(chan error, len(chosen))
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for m := range queue {
+				failures <- b.kill(m)
+			}
+		})
+	}
+	for _, m := range chosen {
+		queue <- m
+	}
+	close(queue)
+	running.Wait()
+	close(failures)
+	for err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill runs tests until a package's fail with the mutant, and tells what should
+// not have come of it.
+func (b *bench) kill(m *mutant) error {
+	for _, folder := range m.source.target.tests {
+		passes, err := b.tests[folder].passAll(m.number)
+		if err != nil {
+			return err
+		}
+		if !passes {
+			m.killedBy = folder
+			break
+		}
+	}
+	switch {
+	case m.excuse == "" && m.killedBy == "":
+		fmt.Printf("survived, line %d: %s\n", m.line, m.name)
+	case m.excuse != "" && m.killedBy != "":
+		fmt.Printf("not equivalent, %s fails, line %d: %s\n", m.killedBy, m.line, m.name)
+	}
+	return nil
+}
