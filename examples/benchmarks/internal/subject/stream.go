@@ -3,6 +3,7 @@ package subject
 import (
 	"crypto/x509"
 	"net/http"
+	"time"
 )
 
 // A Stream is a guard, and tokens for it that are all different, without end.
@@ -32,15 +33,32 @@ func NewStream(algorithm string, otherKeys int) (*Stream, error) {
 	return &Stream{guard, issuer, client.Leaf}, nil
 }
 
+// Token returns a token that was not there before.
+func (s *Stream) Token() (string, error) { return s.issuer.NewToken(s.certificate) }
+
+// Request returns a request of the client's with any token.
+func (s *Stream) Request(token string) *http.Request { return NewRequest(token, s.certificate) }
+
 // Requests returns that many requests, each with a token that was not there before.
 func (s *Stream) Requests(count int) ([]*http.Request, error) {
+	return s.requests(count, s.Token)
+}
+
+// Expired returns that many requests, each with a token that was not there before and expired an hour ago.
+func (s *Stream) Expired(count int) ([]*http.Request, error) {
+	spec := tokenSpec(s.certificate)
+	spec.ExpiresIn = -time.Hour
+	return s.requests(count, func() (string, error) { return s.issuer.Token(spec) })
+}
+
+func (s *Stream) requests(count int, token func() (string, error)) ([]*http.Request, error) {
 	requests := make([]*http.Request, count)
 	for i := range requests {
-		token, err := s.issuer.NewToken(s.certificate)
+		token, err := token()
 		if err != nil {
 			return nil, err
 		}
-		requests[i] = NewRequest(token, s.certificate)
+		requests[i] = s.Request(token)
 	}
 	return requests, nil
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// A run is one going through all that is measured.
+type run struct {
+	progress  io.Writer
+	rows      []row
+	standings []standing
+	start     time.Time
+}
+
+// A part is something that can be measured by itself.
+type part struct {
+	name    string
+	measure func(*run) error
+}
+
+var parts = []part{
+	{"verify", (*run).verify},
+	{"adapters", (*run).adapters},
+	{"server", (*run).server},
+	{"keys", (*run).keys},
+	{"tokens", (*run).tokens},
+	{"goroutines", (*run).goroutines},
+	{"refused", (*run).refused},
+}
+
+func (r *run) add(rows ...row) { r.rows = append(r.rows, rows...) }
+
+// measure measures the parts that the names name, or all.
+func (r *run) measure(names []string) error {
+	for _, part := range parts {
+		if len(names) > 0 && !slices.Contains(names, part.name) {
+			continue
+		}
+		if err := part.measure(r); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// begin tells what is measured next, and returns what tells how long it took.
+func (r *run) begin(what string) (done func()) {
+	start := time.Now()
+	fmt.Fprintf(r.progress, "%4.0f s  %s ", start.Sub(r.start).Seconds(), what)
+	return func() { fmt.Fprintf(r.progress, " %.1f s\n", time.Since(start).Seconds()) }
+}
+
+// round tells that one more round is over.
+func (r *run) round(int) { fmt.Fprint(r.progress, ".") }
+
+// onProcessors has the program use that many processors while f runs.
+func onProcessors(n int, f func() error) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	return f()
+}
+
+// closing closes c, and reports that it could not.
+func closing(c io.Closer, err *error) { *err = errors.Join(*err, c.Close()) }
