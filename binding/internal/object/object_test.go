@@ -2,6 +2,7 @@ package object_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -132,6 +133,7 @@ func FuzzParse(f *testing.F) {
 		members, err := object.Parse(text)
 		if err != nil {
 			require.Nil(t, members)
+			require.False(t, errors.Is(err, object.ErrSyntax) && json.Valid([]byte(text)), "this is JSON")
 			return
 		}
 		var all map[string]json.RawMessage
