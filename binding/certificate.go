@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"sync/atomic"
 )
 
 // A Certificate is the certificate whose private key the client of a request
@@ -59,7 +60,7 @@ type headerSource interface{ Headers() []string }
 
 // connection is the source that a guard has by default: the TLS connection that
 // the request came over.
-type connection struct{}
+type connection struct{ known peerThumbprints }
 
 // ClientCertificate returns the leaf that the client presented in the TLS
 // handshake. crypto/tls has checked the proof of possession by then, and so this
@@ -68,10 +69,34 @@ type connection struct{}
 // intermediates it likes, and has proven nothing about them.
 //
 // A resumed session has the certificate of its first handshake (RFC 8446 §4.6.1).
-func (connection) ClientCertificate(r *http.Request) (Certificate, error) {
+func (c *connection) ClientCertificate(r *http.Request) (Certificate, error) {
 	if r.TLS == nil || !r.TLS.HandshakeComplete || len(r.TLS.PeerCertificates) == 0 {
 		return Certificate{}, nil
 	}
 	leaf := r.TLS.PeerCertificates[0]
-	return Certificate{Thumbprint: ThumbprintOf(leaf), DER: leaf.Raw, parsed: leaf}, nil
+	return Certificate{Thumbprint: c.known.of(leaf), DER: leaf.Raw, parsed: leaf}, nil
+}
+
+// peerThumbprints remembers the thumbprints of some certificates of connections
+// that are open: all requests of a connection have the one *x509.Certificate, which
+// nobody changes. A place is shared by the certificates whose signatures end in
+// the same byte, and belongs to the last that was asked for.
+type peerThumbprints [256]atomic.Pointer[peerThumbprint]
+
+type peerThumbprint struct {
+	leaf       *x509.Certificate
+	thumbprint Thumbprint
+}
+
+func (p *peerThumbprints) of(leaf *x509.Certificate) Thumbprint {
+	if len(leaf.Raw) == 0 {
+		return Thumbprint{}
+	}
+	place := &p[leaf.Raw[len(leaf.Raw)-1]]
+	if known := place.Load(); known != nil && known.leaf == leaf {
+		return known.thumbprint
+	}
+	thumbprint := ThumbprintOf(leaf)
+	place.Store(&peerThumbprint{leaf, thumbprint})
+	return thumbprint
 }

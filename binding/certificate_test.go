@@ -2,9 +2,12 @@ package binding_test
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
@@ -49,6 +52,51 @@ func TestCertificateOfTheConnection(t *testing.T) {
 			requireRefused(t, err, test.want, 401)
 		})
 	}
+}
+
+// A guard remembers thumbprints of certificates by a byte of theirs: never one for another, in whatever order and at once.
+func TestThumbprintsThatAreRememberedAreTheCertificates(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, binding.Config{})
+	byEnd := make(map[byte][]*x509.Certificate)
+	var alike []*x509.Certificate // at least two that share a place
+	for n := 0; len(alike) < 2; n++ {
+		leaf := newCertificate(t, fmt.Sprint("client-", n)).Leaf
+		end := leaf.Raw[len(leaf.Raw)-1]
+		byEnd[end] = append(byEnd[end], leaf)
+		alike = byEnd[end]
+	}
+	copied := *alike[0] // of another connection
+	alike = append(alike, &copied)
+	check := func(t *testing.T, presented, bound *x509.Certificate) {
+		_, err := guard.Check(request(bearer(claims(t, boundTo(bound))), presented))
+		if presented.Equal(bound) {
+			assert.NoError(t, err)
+			return
+		}
+		refusal := binding.AsError(err)
+		if assert.NotNil(t, refusal) {
+			assert.Equal(t, binding.ReasonThumbprintMismatch, refusal.Reason)
+			assert.Equal(t, binding.ThumbprintOf(presented), refusal.Presented)
+		}
+	}
+	for range 3 {
+		for _, presented := range alike {
+			for _, bound := range alike {
+				check(t, presented, bound)
+				check(t, presented, bound)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	for n := range 32 {
+		all.Go(func() {
+			for i := range 50 {
+				check(t, alike[n%len(alike)], alike[(n+i)%len(alike)])
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestCertificateX509(t *testing.T) {

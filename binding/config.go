@@ -96,7 +96,7 @@ func New(config Config) (*Guard, error) {
 		mistake("Tokens", "a TokenVerifier is required")
 	}
 	if config.Certificates == nil {
-		config.Certificates = connection{}
+		config.Certificates = new(connection)
 	}
 	var headers map[string]struct{}
 	switch {

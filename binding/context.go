@@ -2,17 +2,31 @@ package binding
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 )
 
 // An admission is what a guard leaves in the context of a request that it
-// admits.
+// admits. It is that context: one value of its own in front of the request's.
 type admission struct {
+	context.Context
+
 	guard   *Guard
 	token   *Token
 	reading *reading
 	outer   *admission // of the guard outside this one, if any
 }
+
+// Value returns the admission itself for our key.
+func (a *admission) Value(key any) any {
+	if key == (contextKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+// String is what a log of the context shows: nothing of the token.
+func (a *admission) String() string { return fmt.Sprintf("%v.admitted", a.Context) }
 
 // A reading is what a CertificateSource that reads header fields has said.
 // [Guard.Admit] removes those fields, so that a guard further in, with the same
@@ -41,9 +55,9 @@ func TokenFromContext(ctx context.Context) (*Token, bool) {
 
 // admit returns the request to hand on.
 func (g *Guard) admit(r *http.Request, token *Token, read *reading) *http.Request {
-	admitted := &admission{guard: g, token: token, reading: read, outer: admissionOf(r.Context())}
-	r = g.withoutCertificate(r)
-	return r.WithContext(context.WithValue(r.Context(), contextKey{}, admitted))
+	ctx := r.Context()
+	admitted := &admission{Context: ctx, guard: g, token: token, reading: read, outer: admissionOf(ctx)}
+	return g.withoutCertificate(r).WithContext(admitted)
 }
 
 // readBefore returns what a guard outside this one has read from the same

@@ -41,13 +41,17 @@ func credentials(header http.Header, acceptDPoP bool) (token string, dpop bool, 
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		switch c := s[i]; c {
-		case '-', '.', '_', '~', '+', '/':
-		default:
-			if !isAlnum(c) {
-				return false
-			}
+		if !inB64Token[s[i]] {
+			return false
 		}
 	}
 	return s != ""
 }
+
+// inB64Token is a table, because every byte of every token is looked up in it.
+var inB64Token = func() (table [256]bool) {
+	for c := range table {
+		table[c] = isAlnum(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
+	}
+	return table
+}()

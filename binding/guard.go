@@ -82,7 +82,11 @@ func (g *Guard) Policy() Policy { return g.policy }
 // check decides and reports. It fails closed: a panic in a function of the
 // application's is a refusal, also when it is the observer that panics.
 func (g *Guard) check(r *http.Request) (token *Token, read *reading, refusal *Error) {
-	start := time.Now()
+	var start time.Time
+	observed := g != nil && g.observe != nil
+	if observed {
+		start = time.Now()
+	}
 	var d decision
 	refusal = closed(func() *Error { return g.decide(r, &d) })
 	if refusal != nil && d.token != nil && d.token.opaque { // active: see Error.Opaque
@@ -90,11 +94,13 @@ func (g *Guard) check(r *http.Request) (token *Token, read *reading, refusal *Er
 		alike.Opaque = true
 		refusal = &alike
 	}
-	if reported := closed(func() *Error {
-		g.report(r.Context(), d.token, refusal, time.Since(start))
-		return nil
-	}); reported != nil {
-		refusal = reported
+	if observed {
+		if panicked := closed(func() *Error {
+			g.report(r.Context(), d.token, refusal, time.Since(start))
+			return nil
+		}); panicked != nil {
+			refusal = panicked
+		}
 	}
 	if refusal != nil {
 		return nil, nil, g.own(refusal)
@@ -195,25 +201,33 @@ func (g *Guard) prove(r *http.Request, d *decision, dpop bool) (Certificate, *Er
 }
 
 func (g *Guard) clientCertificate(r *http.Request, d *decision) (Certificate, *Error) {
-	read := g.readBefore(r.Context())
-	if read == nil {
-		read = &reading{}
-		read.certificate, read.err = g.certificates.ClientCertificate(r)
-	}
-	if g.certificateHeaders != nil {
-		d.reading = read
-	}
-	if read.err != nil {
+	certificate, err := g.readCertificate(r, d)
+	if err != nil {
 		var refusal *Error
-		if errors.As(read.err, &refusal) && refusal != nil {
+		if errors.As(err, &refusal) && refusal != nil {
 			return Certificate{}, refusal
 		}
-		return Certificate{}, &Error{Reason: ReasonCertificateUnreadable, Cause: read.err}
+		return Certificate{}, &Error{Reason: ReasonCertificateUnreadable, Cause: err}
 	}
-	if read.certificate.Thumbprint.empty() {
+	if certificate.Thumbprint.empty() {
 		return Certificate{}, &Error{Reason: ReasonCertificateMissing}
 	}
-	return read.certificate, nil
+	return certificate, nil
+}
+
+// readCertificate asks the source, or knows what it has said already: of a
+// source that reads header fields, which are gone by now if a guard outside this
+// one has read them.
+func (g *Guard) readCertificate(r *http.Request, d *decision) (Certificate, error) {
+	if g.certificateHeaders == nil {
+		return g.certificates.ClientCertificate(r)
+	}
+	d.reading = g.readBefore(r.Context())
+	if d.reading == nil {
+		certificate, err := g.certificates.ClientCertificate(r)
+		d.reading = &reading{certificate, err}
+	}
+	return d.reading.certificate, d.reading.err
 }
 
 func authorizationError(ctx context.Context, err error) *Error {

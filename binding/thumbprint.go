@@ -48,6 +48,9 @@ func (t Thumbprint) String() string {
 // thumbprintLength is the number of characters of 32 bytes in base64url.
 const thumbprintLength = 43
 
+// strictBase64URL has one text for each digest (RFC 4648 §3.5).
+var strictBase64URL = base64.RawURLEncoding.Strict()
+
 // ParseThumbprint reads the value of x5t#S256: exactly 43 characters of
 // base64url without padding, the last one canonical (RFC 8705 §3.1, RFC 7515
 // §2, RFC 4648 §3.5). The error is an [*Error] whose Reason tells which wrong
@@ -59,8 +62,9 @@ func ParseThumbprint(value string) (Thumbprint, error) {
 	if len(value) != thumbprintLength || !isBase64URL(value) {
 		return t, &Error{Reason: wrongForm(value)}
 	}
-	// Strict, so that two values never name one digest (RFC 4648 §3.5).
-	if _, err := base64.RawURLEncoding.Strict().Decode(t[:], []byte(value)); err != nil {
+	var text [thumbprintLength]byte
+	copy(text[:], value)
+	if _, err := strictBase64URL.Decode(t[:], text[:]); err != nil {
 		return Thumbprint{}, &Error{Reason: ReasonThumbprintMalformed}
 	}
 	return t, nil

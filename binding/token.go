@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/certbound/certbound/binding/internal/object"
@@ -207,7 +208,7 @@ func scopesOf(value string) ([]string, bool) {
 	if s == "" {
 		return nil, true
 	}
-	var scopes []string
+	scopes := make([]string, 0, min(16, 1+strings.Count(s, " ")))
 	for from := 0; ; {
 		end := from
 		for end < len(s) && s[end] != ' ' {

@@ -2,7 +2,6 @@ package jwks
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -15,6 +14,7 @@ import (
 type Issuers struct {
 	verifiers []*Verifier
 	byIssuer  map[string]*Verifier
+	headers   jws.Headers
 }
 
 // ByIssuer returns a verifier that picks one of the given by the token's iss,
@@ -56,14 +56,14 @@ func (i *Issuers) VerifyToken(ctx context.Context, token string) (*binding.Token
 	if len(token) > jws.MaxLength {
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
-	digest := sha256.Sum256([]byte(token))
+	digest := digestOf(token)
 	for _, v := range i.verifiers {
 		// Only the verifier of its own issuer has ever accepted a token.
 		if seen, err := v.again(digest); seen != nil || err != nil {
 			return seen, err
 		}
 	}
-	t, err := parse(token)
+	t, err := parse(&i.headers, token)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,16 @@ type seenToken struct {
 	material [sha256.Size]byte // of the key that verified it
 }
 
+// digestOf is what a token is remembered by. It is on the way of every request,
+// and so the bytes of a usual token are hashed on the stack.
+func digestOf(token string) [sha256.Size]byte {
+	var stack [1 << 10]byte
+	if len(token) > len(stack) {
+		return sha256.Sum256([]byte(token))
+	}
+	return sha256.Sum256(stack[:copy(stack[:], token)])
+}
+
 func newSeenTokens(size int) seenTokens {
 	if size < 0 {
 		return seenTokens{}

@@ -58,6 +58,16 @@ func TestSeenOnceVerifiedOnce(t *testing.T) {
 		other := b64([]byte(i.claims().with("sub", `"mallory"`).String()))
 		requireRefused(t, v, segments[0]+"."+other+"."+segments[2], binding.ReasonTokenSignature)
 	})
+	t.Run("a long token is known by all of it", func(t *testing.T) {
+		t.Parallel()
+		for _, length := range []int{700, 1_000, 2_000, 8_000} {
+			token := i.tokenWith(t, i.claims().with("filler", quote(strings.Repeat("x", length))))
+			first := requireAccepted(t, v, token)
+			require.Same(t, first, requireAccepted(t, v, token))
+			requireRefused(t, v, flip(token, 2, -1), binding.ReasonTokenSignature)
+			requireRefused(t, v, flip(token, 2, 0), binding.ReasonTokenSignature)
+		}
+	})
 	t.Run("a refusal is not remembered as one, nor as a token", func(t *testing.T) {
 		t.Parallel()
 		for range 3 {

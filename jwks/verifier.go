@@ -22,6 +22,7 @@ type Verifier struct {
 	expect     binding.Expect // without Now
 	clock      func() time.Time
 	keys       *remoteKeys
+	headers    jws.Headers
 	seen       seenTokens
 
 	verified  atomic.Uint64 // for Stats
@@ -58,11 +59,11 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 	if len(token) > jws.MaxLength {
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
-	digest := sha256.Sum256([]byte(token))
+	digest := digestOf(token)
 	if seen, err := v.again(digest); seen != nil || err != nil {
 		return seen, err
 	}
-	t, err := parse(token)
+	t, err := parse(&v.headers, token)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +93,14 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 // A jwt is a token that was read, with nothing verified.
 type jwt struct {
 	jws.Message
-	claims *binding.Token
+	claims  *binding.Token
+	headers *jws.Headers // that remember the header of a token found good
 }
 
 // parse reads a token: everything about it that can be checked without knowing
 // whose it is. Nested JWTs end here: their payload is no object.
-func parse(token string) (*jwt, error) {
-	message, err := jws.Parse(token)
+func parse(headers *jws.Headers, token string) (*jwt, error) {
+	message, err := headers.Parse(token)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +108,7 @@ func parse(token string) (*jwt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jwt{message, claims}, nil
+	return &jwt{message, claims, headers}, nil
 }
 
 // first verifies a token that was not verified before.
@@ -139,6 +141,7 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
 	}
 	v.verified.Add(1)
+	t.headers.Remember(&t.Message)
 	v.seen.put(digest, seenToken{token: claims, alg: t.Header.Alg, material: signer.Material})
 	return claims, nil
 }

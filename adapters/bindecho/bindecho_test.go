@@ -16,14 +16,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	suite.Run(t, func(log io.Writer, routes ...suite.Route) http.Handler {
-		e := newEcho(log)
-		for _, route := range routes {
-			group := e.Group("", middleware(route.Group)...)
-			group.Any(route.Path, echo.WrapHandler(route.Handler), middleware(route.Steps)...)
-		}
-		return e
-	})
+	suite.Run(t, build)
+}
+
+// Not parallel: it counts the allocations of the whole process.
+func TestAllocationsOfASeenToken(t *testing.T) { suite.AllocationsOfASeenToken(t, build) }
+
+func BenchmarkSeenToken(b *testing.B) { suite.BenchmarkSeenToken(b, build) }
+
+// build is the suite's Framework.
+func build(log io.Writer, routes ...suite.Route) http.Handler {
+	e := newEcho(log)
+	for _, route := range routes {
+		group := e.Group("", middleware(route.Group)...)
+		group.Any(route.Path, echo.WrapHandler(route.Handler), middleware(route.Steps)...)
+	}
+	return e
 }
 
 // newEcho is an echo that logs every error that a handler returns, in all detail, as an application might.

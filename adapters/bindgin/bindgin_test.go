@@ -19,14 +19,22 @@ func TestMain(m *testing.M) {
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	suite.Run(t, func(log io.Writer, routes ...suite.Route) http.Handler {
-		r := newGin(log)
-		for _, route := range routes {
-			group := r.Group("", middleware(route.Group)...)
-			group.Any(route.Path, append(middleware(route.Steps), gin.WrapH(route.Handler))...)
-		}
-		return r
-	})
+	suite.Run(t, build)
+}
+
+// Not parallel: it counts the allocations of the whole process.
+func TestAllocationsOfASeenToken(t *testing.T) { suite.AllocationsOfASeenToken(t, build) }
+
+func BenchmarkSeenToken(b *testing.B) { suite.BenchmarkSeenToken(b, build) }
+
+// build is the suite's Framework.
+func build(log io.Writer, routes ...suite.Route) http.Handler {
+	r := newGin(log)
+	for _, route := range routes {
+		group := r.Group("", middleware(route.Group)...)
+		group.Any(route.Path, append(middleware(route.Steps), gin.WrapH(route.Handler))...)
+	}
+	return r
 }
 
 // newGin is a gin that logs every request.

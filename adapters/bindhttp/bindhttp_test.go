@@ -19,13 +19,21 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	suite.Run(t, func(_ io.Writer, routes ...suite.Route) http.Handler {
-		mux := http.NewServeMux()
-		for _, route := range routes {
-			mux.Handle(route.Path, chain(route.Handler, slices.Concat(route.Group, route.Steps)...))
-		}
-		return mux
-	})
+	suite.Run(t, build)
+}
+
+// Not parallel: it counts the allocations of the whole process.
+func TestAllocationsOfASeenToken(t *testing.T) { suite.AllocationsOfASeenToken(t, build) }
+
+func BenchmarkSeenToken(b *testing.B) { suite.BenchmarkSeenToken(b, build) }
+
+// build is the suite's Framework.
+func build(_ io.Writer, routes ...suite.Route) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range routes {
+		mux.Handle(route.Path, chain(route.Handler, slices.Concat(route.Group, route.Steps)...))
+	}
+	return mux
 }
 
 func chain(handler http.Handler, steps ...suite.Step) http.Handler {

@@ -19,6 +19,9 @@ type Message struct {
 
 	SigningInput []byte
 	Signature    []byte
+
+	headerText string // as it came
+	known      bool   // Headers knew it
 }
 
 // A Header is what is read of the JOSE header (RFC 7515 §4).
@@ -34,7 +37,11 @@ const TypeAbsent = "absent"
 
 // Parse takes a token apart. Other serializations and JWE have another form and
 // end here. The error is a [*binding.Error], with a reason of the token.
-func Parse(token string) (Message, error) {
+func Parse(token string) (Message, error) { return (*Headers)(nil).Parse(token) }
+
+// Parse takes a token apart as the function Parse does. A header that h knows is
+// not read again.
+func (h *Headers) Parse(token string) (Message, error) {
 	if len(token) > MaxLength {
 		return Message{}, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
@@ -43,15 +50,25 @@ func Parse(token string) (Message, error) {
 	if !found || strings.Contains(signatureText, ".") {
 		return Message{}, malformed(nil)
 	}
-	headerBytes, ok1 := decode(headerText)
-	payload, ok2 := decode(payloadText)
-	signature, ok3 := decode(signatureText)
+	input := token[:len(token)-len(signatureText)-1]
+	// One piece of memory for all that is decoded, and the input of the signature.
+	memory := make([]byte, 0, len(input)+base64.RawURLEncoding.DecodedLen(len(token)))
+	memory = append(memory, input...)
+	m := Message{headerText: headerText, SigningInput: memory[:len(input):len(input)]}
+	var header []byte
+	ok1, ok2, ok3 := true, false, false
+	if m.Header, m.known = h.find(headerText); !m.known {
+		header, memory, ok1 = decode(memory, headerText)
+	}
+	m.Payload, memory, ok2 = decode(memory, payloadText)
+	m.Signature, _, ok3 = decode(memory, signatureText)
 	if !ok1 || !ok2 || !ok3 {
 		return Message{}, malformed(nil)
 	}
-	m := Message{Payload: payload, Signature: signature, SigningInput: []byte(token[:len(token)-len(signatureText)-1])}
-	if err := m.Header.read(headerBytes); err != nil {
-		return Message{}, err
+	if !m.known {
+		if err := m.Header.read(header); err != nil {
+			return Message{}, err
+		}
 	}
 	return m, nil
 }
@@ -60,15 +77,28 @@ func malformed(cause error) error {
 	return &binding.Error{Reason: binding.ReasonTokenMalformed, Cause: cause}
 }
 
-// decode reads a segment: base64url, no padding, no other character (RFC 7515
-// §2), a canonical last one (RFC 4648 §3.5), and at least one byte.
-func decode(segment string) ([]byte, bool) {
+// strictBase64URL has no padding (RFC 7515 §2) and a canonical last character
+// (RFC 4648 §3.5).
+var strictBase64URL = base64.RawURLEncoding.Strict()
+
+// decode reads a segment and appends what it holds, at least one byte, to
+// memory, which has room for it. It returns that, and memory.
+func decode(memory []byte, segment string) (decoded, appended []byte, ok bool) {
 	// encoding/base64 passes over line ends, even when strict.
-	if segment == "" || strings.ContainsAny(segment, "\r\n") {
-		return nil, false
+	if segment == "" || strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
+		return nil, memory, false
 	}
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(segment)
-	return decoded, err == nil
+	from := len(memory)
+	var chunk [512]byte // whole groups of 4 characters; on the stack
+	for segment != "" {
+		n := copy(chunk[:], segment)
+		segment = segment[n:]
+		var err error
+		if memory, err = strictBase64URL.AppendDecode(memory, chunk[:n]); err != nil {
+			return nil, memory, false
+		}
+	}
+	return memory[from:len(memory):len(memory)], memory, true
 }
 
 // read reads the JOSE header. Members that could name a key of the sender's

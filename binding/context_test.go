@@ -1,0 +1,46 @@
+package binding_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+)
+
+// The context of an admitted request is the request's, and holds the token besides.
+func TestContextOfAnAdmittedRequest(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	leaf := newCertificate(t, "client-1").Leaf
+	ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "value"))
+	r := request(bearer(claims(t, boundTo(leaf))), leaf).WithContext(ctx)
+	admitted, err := newGuard(t, binding.Config{}).Admit(r)
+	require.NoError(t, err)
+
+	token, ok := binding.TokenFromContext(admitted.Context())
+	require.True(t, ok)
+	require.Equal(t, "alice", token.Subject())
+	_, ok = binding.TokenFromContext(r.Context())
+	require.False(t, ok, "Admit changed the request that it was given")
+	require.Equal(t, "value", admitted.Context().Value(key{}))
+	require.Nil(t, admitted.Context().Value("unknown"))
+
+	derived, stop := context.WithCancel(admitted.Context())
+	defer stop()
+	token, ok = binding.TokenFromContext(derived)
+	require.True(t, ok)
+	require.Equal(t, "alice", token.Subject())
+	require.NoError(t, derived.Err())
+	cancel(fmt.Errorf("the client is gone"))
+	<-derived.Done()
+	require.ErrorIs(t, admitted.Context().Err(), context.Canceled)
+	require.EqualError(t, context.Cause(derived), "the client is gone")
+
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.NotContains(t, fmt.Sprintf(format, admitted.Context()), "alice")
+		require.NotContains(t, fmt.Sprintf(format, admitted), "alice")
+	}
+}
