@@ -2,6 +2,7 @@ package jwks_test
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -73,8 +74,8 @@ func TestStatsCountEveryRequest(t *testing.T) {
 		v := newFaultVerifier(t, issuer, network.transport(t))
 		const clients, requests = 20, 50
 		var running sync.WaitGroup
-		for range clients {
-			token := key.token(issuer.url) // a signature of its own, so that their digests differ
+		for n := range clients {
+			token := key.token(issuer.url, "jti", strconv.Itoa(n)) // of its own
 			running.Go(func() {
 				for range requests {
 					_, _ = v.VerifyToken(t.Context(), token)
