@@ -174,11 +174,11 @@ func TestRepeatedRefusalsAreCounted(t *testing.T) {
 		want []told
 	}{
 		"another of its kind": {thief, []told{
-			{more, "thumbprint_mismatch", "client-1", 99}, {more, "token_expired", "", 9}, {first, "thumbprint_mismatch", "client-1", 0}}},
+			{more, "thumbprint_mismatch", "client-1", 99}, {more, "thumbprint_mismatch", "client-2", 1}, {more, "token_expired", "", 9}, {first, "thumbprint_mismatch", "client-1", 0}}},
 		"another kind": {refusedFor(binding.ReasonScopeMissing, "client-3"), []told{
-			{more, "thumbprint_mismatch", "client-1", 99}, {more, "token_expired", "", 9}, {first, "scope_missing", "client-3", 0}}},
+			{more, "thumbprint_mismatch", "client-1", 99}, {more, "thumbprint_mismatch", "client-2", 1}, {more, "token_expired", "", 9}, {first, "scope_missing", "client-3", 0}}},
 		"a pass": {acceptedEvent, []told{
-			{more, "thumbprint_mismatch", "client-1", 99}, {more, "token_expired", "", 9}}},
+			{more, "thumbprint_mismatch", "client-1", 99}, {more, "thumbprint_mismatch", "client-2", 1}, {more, "token_expired", "", 9}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -201,6 +201,7 @@ func TestRepeatedRefusalsAreCounted(t *testing.T) {
 				for range 100 {
 					observe(t.Context(), thief)
 				}
+				observe(t.Context(), other)
 				observe(t.Context(), other)
 				for range 10 {
 					observe(t.Context(), stale)
@@ -359,7 +360,7 @@ func TestLogOfAPanicSaysWhere(t *testing.T) {
 	var book logBook
 	guard := newGuard(t, binding.Config{
 		Observe:   binding.LogEvents(book.logger(slog.LevelInfo)),
-		Authorize: func(context.Context, *binding.Token, binding.Certificate) error { panic("canary") },
+		Authorize: func(context.Context, *binding.Token, binding.Certificate) error { return deepPanic(100) },
 	})
 	_, err := guard.Check(request(bearerToken, leaf))
 	requireRefused(t, err, binding.ReasonPanicked, 500)
@@ -370,6 +371,13 @@ func TestLogOfAPanicSaysWhere(t *testing.T) {
 	require.LessOrEqual(t, len(records[0]["stack"].(string)), 4096)
 	require.NotContains(t, fmt.Sprint(records), "canary", "the value may be anything")
 	require.NotContains(t, fmt.Sprint(records), bearerToken)
+}
+
+func deepPanic(depth int) error {
+	if depth == 0 {
+		panic("canary")
+	}
+	return deepPanic(depth - 1)
 }
 
 // A guard that logs writes no token and no certificate, for whatever reason it refuses.

@@ -1,0 +1,91 @@
+package bindotel
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/certbound/certbound/jwks"
+)
+
+// Config is the configuration of an [Observer]. The zero Config is good.
+type Config struct {
+	// MeterProvider makes the instruments. Nil is otel.GetMeterProvider().
+	MeterProvider metric.MeterProvider
+
+	// MaxIssuers is how many issuers have their name in an attribute. 0 is 16, a
+	// negative number none.
+	MaxIssuers int
+
+	// MaxClients is how many clients have their name in an attribute, of all
+	// issuers together. 0 is 100, a negative number none. Each client may have as
+	// many series as there are reasons to refuse it, and an SDK has a limit of its
+	// own: 2000 series to an instrument, if it is not told otherwise.
+	MaxClients int
+}
+
+const (
+	defaultIssuers = 16
+	defaultClients = 100
+)
+
+// An Observer measures. Make one with [New] for as many guards and verifiers as
+// there are. It is safe for concurrent use. The zero Observer is not usable.
+type Observer struct {
+	meter       metric.Meter
+	instruments instruments
+	decisions   decisions
+	issuers     *names
+
+	mu      sync.Mutex
+	watched []metric.Registration
+}
+
+const scope = "github.com/certbound/certbound/adapters/bindotel"
+
+// New returns an observer, or the errors of the MeterProvider.
+func New(config Config) (*Observer, error) {
+	if config.MeterProvider == nil {
+		config.MeterProvider = otel.GetMeterProvider()
+	}
+	if config.MaxIssuers == 0 {
+		config.MaxIssuers = defaultIssuers
+	}
+	if config.MaxClients == 0 {
+		config.MaxClients = defaultClients
+	}
+	o := &Observer{meter: config.MeterProvider.Meter(scope), issuers: newNames(config.MaxIssuers)}
+	o.decisions = decisions{reasons: newNames(maxReasons), issuers: o.issuers, clients: newNames(config.MaxClients)}
+	if err := o.instruments.make(o.meter); err != nil {
+		return nil, fmt.Errorf("bindotel: %w", err)
+	}
+	return o, nil
+}
+
+// Watch measures the keys of a verifier and how many tokens it had seen before,
+// whenever metrics are collected.
+func (o *Observer) Watch(verifier *jwks.Verifier) error {
+	registration, err := o.watch(verifier)
+	if err != nil {
+		return fmt.Errorf("bindotel: %w", err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.watched = append(o.watched, registration)
+	return nil
+}
+
+// Close ends what Watch began. What is told to the observer is still measured.
+func (o *Observer) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var failures []error
+	for _, registration := range o.watched {
+		failures = append(failures, registration.Unregister())
+	}
+	o.watched = nil
+	return errors.Join(failures...)
+}
