@@ -11,9 +11,14 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// Each policy, for each kind of token, for each state of the certificate.
-func TestPolicies(t *testing.T) {
-	t.Parallel()
+// policies is what each policy makes of each kind of token in each state of the certificate: "" where the request is
+// accepted. README.md's table is made of it.
+type policies struct {
+	policies, tokens, certificates []string
+	reasons                        map[string]map[string][]binding.Reason // by policy and token, in the order of certificates
+}
+
+func policyTable() policies {
 	const (
 		ok         = binding.Reason("")
 		missing    = binding.ReasonCertificateMissing
@@ -24,52 +29,65 @@ func TestPolicies(t *testing.T) {
 		bad        = binding.ReasonConfirmationMalformed
 		dpop       = binding.ReasonConfirmationDPoP
 	)
+	return policies{
+		policies:     []string{"RequireBound", "DangerouslyAcceptUnbound", "DangerouslyBearerOnly"},
+		tokens:       []string{"bound", "unbound", "bound by `jkt`", "`cnf` not understood"},
+		certificates: []string{"none", "right", "another", "unreadable", "unreadable, yet found"},
+		reasons: map[string]map[string][]binding.Reason{
+			"RequireBound": {
+				"bound":                {missing, ok, mismatch, unreadable, unreadable},
+				"unbound":              {unbound, unbound, unbound, unbound, unbound},
+				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
+				"`cnf` not understood": {bad, bad, bad, bad, bad},
+			},
+			"DangerouslyAcceptUnbound": {
+				"bound":                {missing, ok, mismatch, unreadable, unreadable},
+				"unbound":              {ok, ok, ok, ok, ok},
+				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
+				"`cnf` not understood": {bad, bad, bad, bad, bad},
+			},
+			"DangerouslyBearerOnly": {
+				"bound":                {bound, bound, bound, bound, bound},
+				"unbound":              {ok, ok, ok, ok, ok},
+				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
+				"`cnf` not understood": {bad, bad, bad, bad, bad},
+			},
+		},
+	}
+}
+
+// Each policy, for each kind of token, for each state of the certificate.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
 	certificate := newCertificate(t, "client-1").Leaf
 	good := binding.Certificate{Thumbprint: binding.ThumbprintOf(certificate), DER: certificate.Raw}
-	states := []string{"none", "right", "another", "unreadable", "unreadable, and found"}
 	certificates := map[string]*source{
 		"none":       certificateOf(binding.Certificate{}),
 		"right":      certificateOf(good),
 		"another":    certificateOf(binding.Certificate{Thumbprint: binding.Thumbprint{1}}),
 		"unreadable": failing(errors.New("broken")),
-		"unreadable, and found": {find: func(*http.Request) (binding.Certificate, error) {
+		"unreadable, yet found": {find: func(*http.Request) (binding.Certificate, error) {
 			return good, errors.New("broken")
 		}},
 	}
 	tokens := map[string][]byte{
-		"bound":        claims(t, boundTo(certificate)),
-		"unbound":      claims(t, nil),
-		"cnf null":     claims(t, members{"cnf": null}),
-		"bound by jkt": claims(t, members{"cnf": members{"jkt": appendixA}}),
+		"bound":                claims(t, boundTo(certificate)),
+		"unbound":              claims(t, nil),
+		"`cnf` not understood": claims(t, members{"cnf": null}),
+		"bound by `jkt`":       claims(t, members{"cnf": members{"jkt": appendixA}}),
 	}
-	for policy, rows := range map[string]map[string][5]binding.Reason{
-		"RequireBound": {
-			"bound":        {missing, ok, mismatch, unreadable, unreadable},
-			"unbound":      {unbound, unbound, unbound, unbound, unbound},
-			"cnf null":     {bad, bad, bad, bad, bad},
-			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
-		},
-		"DangerouslyAcceptUnbound": {
-			"bound":        {missing, ok, mismatch, unreadable, unreadable},
-			"unbound":      {ok, ok, ok, ok, ok},
-			"cnf null":     {bad, bad, bad, bad, bad},
-			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
-		},
-		"DangerouslyBearerOnly": {
-			"bound":        {bound, bound, bound, bound, bound},
-			"unbound":      {ok, ok, ok, ok, ok},
-			"cnf null":     {bad, bad, bad, bad, bad},
-			"bound by jkt": {dpop, dpop, dpop, dpop, dpop},
-		},
-	} {
-		for kind, row := range rows {
-			for i, state := range states {
+	table := policyTable()
+	for _, policy := range table.policies {
+		for _, kind := range table.tokens {
+			row := table.reasons[policy][kind]
+			require.Len(t, row, len(table.certificates))
+			for i, state := range table.certificates {
 				t.Run(fmt.Sprintf("%s, %s token, certificate %s", policy, kind, state), func(t *testing.T) {
 					t.Parallel()
 					guard := newGuard(t, binding.Config{Policy: allPolicies[policy], Certificates: certificates[state]})
 					require.Equal(t, allPolicies[policy], guard.Policy())
 					token, err := guard.Check(request(bearer(tokens[kind])))
-					if row[i] == ok {
+					if row[i] == "" {
 						require.NoError(t, err)
 						require.Equal(t, "client-1", token.ClientID())
 						return
@@ -77,7 +95,7 @@ func TestPolicies(t *testing.T) {
 					require.Nil(t, token)
 					requireRefused(t, err, row[i], 401)
 					refusal := refusalOf(t, err)
-					if row[i] == mismatch {
+					if row[i] == binding.ReasonThumbprintMismatch {
 						require.Equal(t, good.Thumbprint, refusal.Expected)
 						require.Equal(t, binding.Thumbprint{1}, refusal.Presented)
 					} else {

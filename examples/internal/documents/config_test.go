@@ -1,0 +1,41 @@
+package documents_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var blanks = regexp.MustCompile(`\s+`)
+
+// directives are the lines of a configuration, without comments and indentation.
+func directives(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(" "+line, " #")
+		if line = strings.TrimSpace(blanks.ReplaceAllString(line, " ")); line != "" {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// checkNginx: what examples/proxies fills in with values of its tests is written with values of an example here.
+func checkNginx(t *testing.T, b block, _ []block) {
+	tested, err := os.ReadFile(filepath.Join(root, "examples", "proxies", "nginx", "nginx.conf"))
+	require.NoError(t, err)
+	known := directives(string(tested))
+	for _, directive := range directives(b.text) {
+		found := false
+		for _, k := range known {
+			pattern := regexp.QuoteMeta(k)
+			pattern = regexp.MustCompile(`\\\{\\\{\\?\.\w+\\\}\\\}`).ReplaceAllString(pattern, `[^ ;]+`)
+			found = found || regexp.MustCompile("^"+pattern+"$").MatchString(directive)
+		}
+		require.True(t, found, "%s:%d: examples/proxies/nginx/nginx.conf has no %q", b.document, b.line, directive)
+	}
+}
