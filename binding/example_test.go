@@ -25,15 +25,28 @@ func (known opaque) VerifyToken(_ context.Context, token string) (*binding.Token
 	return binding.ParseToken([]byte(claims))
 }
 
-// exampleClient is a client certificate, and a verifier that knows one token bound to it: "good".
+// exampleClient is a client certificate, and a verifier that knows a token bound to it, "good", and one that is "unbound".
 func exampleClient() (*x509.Certificate, binding.TokenVerifier) {
 	certificate, err := bindingtest.NewSelfSignedCertificate("client-1")
 	if err != nil {
 		log.Fatal(err)
 	}
 	return certificate.Leaf, opaque{
-		"good": fmt.Sprintf(`{"sub":"alice","cnf":{"x5t#S256":%q}}`, binding.ThumbprintOf(certificate.Leaf)),
+		"good":    fmt.Sprintf(`{"sub":"alice","cnf":{"x5t#S256":%q}}`, binding.ThumbprintOf(certificate.Leaf)),
+		"unbound": `{"sub":"alice"}`,
 	}
+}
+
+// protect is what ExampleGuard_Admit shows.
+func protect(guard *binding.Guard, next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		admitted, err := guard.Admit(r)
+		if err != nil {
+			binding.AsError(err).Write(w, r)
+			return
+		}
+		next(w, admitted)
+	})
 }
 
 // send makes a request with a token, over a TLS connection for which the client had a certificate or none.

@@ -58,3 +58,16 @@ func ExampleRequireScopes() {
 	// client: 403 {"error":"insufficient_scope","error_description":"the access token lacks a scope that this request needs"}
 	//   Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="admin"
 }
+
+// Incorrect: there is no guard in front, and so no token. Nobody gets in, and the status says whose mistake it is.
+func ExampleRequireScopes_incorrect() {
+	demo := suite.NewDemo()
+	defer demo.Close()
+
+	r := gin.New()
+	r.GET("/accounts", bindgin.RequireScopes("accounts"), accounts)
+
+	demo.Serve(r)
+	demo.Client("/accounts", "accounts")
+	// Output: client: 500 {"error":"server_error","error_description":"the resource server is misconfigured"}
+}

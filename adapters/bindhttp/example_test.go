@@ -104,3 +104,16 @@ func Example_chi() {
 	// client: 403 {"error":"insufficient_scope","error_description":"the access token lacks a scope that this request needs"}
 	//   Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="admin"
 }
+
+// Incorrect: there is no guard in front, and so no token. Nobody gets in, and the status says whose mistake it is.
+func ExampleRequireScopes_incorrect() {
+	demo := suite.NewDemo()
+	defer demo.Close()
+
+	mux := http.NewServeMux()
+	mux.Handle("/accounts", bindhttp.RequireScopes("accounts")(accounts))
+
+	demo.Serve(mux)
+	demo.Client("/accounts", "accounts")
+	// Output: client: 500 {"error":"server_error","error_description":"the resource server is misconfigured"}
+}

@@ -44,17 +44,4 @@ func ExampleNew_withoutTrust() {
 	// Output: forwarded: the source's Config is wrong: Trust: at least one rule is required: whoever can reach this server could be any client
 }
 
-// The proxy shows its own certificate, and carries a secret besides.
-func ExampleTrustProxyName() {
-	source, err := forwarded.New(forwarded.Config{
-		Format: forwarded.RFC9440,
-		Trust: []forwarded.Trust{
-			forwarded.TrustProxyName("proxy.internal.example"),
-			forwarded.TrustSharedSecret("X-Proxy-Key", "9d1c0f6a-new", "4b7e2c11-6f2d-4e57-old"),
-		},
-	})
-	fmt.Println(source != nil, err)
-	// Output: false forwarded: the source's Config is wrong: Trust: TrustSharedSecret: value 1 is no field value of 16 bytes or more
-}
-
 var verifier tokens

@@ -1,6 +1,7 @@
 package introspection_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log"
@@ -8,21 +9,31 @@ import (
 
 	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/binding/introspection"
 	"github.com/certbound/certbound/jwks"
 )
 
-// An API that asks its authorization server over mutual TLS, with a certificate that is renewed on disk.
+// An API that asks its authorization server over mutual TLS, with a certificate that may be renewed, and refuses a thief.
+// bindingtest stands for the authorization server.
 func Example() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
+		ID: "accounts-api", AuthMethod: bindingtest.TLSClientAuth, SubjectDN: "CN=accounts-api",
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
 	tokens, err := introspection.New(introspection.Config{
-		Issuer:     "https://auth.bank.example",
-		Audiences:  []string{"https://api.bank.example"},
+		Issuer:     as.Issuer(),
+		Audiences:  []string{as.Audience()},
 		ClientID:   "accounts-api",
 		AuthMethod: introspection.TLSClientAuth,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			certificate, err := tls.LoadX509KeyPair("api.crt", "api.key")
+			certificate, err := as.NewClientCertificate("accounts-api") // tls.LoadX509KeyPair("api.pem", "api-key.pem")
 			return &certificate, err
 		},
+		Transport: as.Transport(),
 		Observe: func(event introspection.Event) {
 			if event.Kind == introspection.CredentialsRefused {
 				log.Printf("PAGE SOMEBODY: %v", event.Err)
@@ -37,29 +48,101 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	accounts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	api := as.Serve(bindhttp.Protect(guard)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := binding.TokenFromContext(r.Context())
-		fmt.Fprintln(w, token.ClientID())
+		_, _ = fmt.Fprint(w, token.Subject())
+	})))
+	defer api.Close()
+
+	owner, err := as.NewClientCertificate("client-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	thief, err := as.NewClientCertificate("thief")
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := as.OpaqueToken(bindingtest.TokenSpec{Subject: "alice", Certificate: owner.Leaf})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, certificate := range []tls.Certificate{owner, thief} {
+		request, err := http.NewRequest(http.MethodGet, api.URL, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := as.HTTPClient(certificate).Do(request)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_ = response.Body.Close()
+		fmt.Println(response.Status)
+	}
+	// Output:
+	// 200 OK
+	// 401 Unauthorized
+}
+
+// An API that asks its authorization server about opaque tokens. bindingtest stands for it.
+func ExampleNew() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
+		ID: "accounts-api", AuthMethod: bindingtest.ClientSecretBasic, Secret: "from the vault",
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	tokens, err := introspection.New(introspection.Config{
+		Issuer:       as.Issuer(),
+		Audiences:    []string{as.Audience()},
+		ClientID:     "accounts-api",
+		AuthMethod:   introspection.ClientSecretBasic,
+		ClientSecret: "from the vault",
+		Transport:    as.Transport(),
 	})
-	http.Handle("GET /accounts", bindhttp.Protect(guard)(accounts))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tokens.Close()
+
+	token, err := as.OpaqueToken(bindingtest.TokenSpec{Subject: "alice"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	verified, err := tokens.VerifyToken(context.Background(), token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(verified.Subject())
+	_, err = tokens.VerifyToken(context.Background(), "a-guess")
+	fmt.Println(err)
+	// Output:
+	// alice
+	// binding: request refused: token_inactive
 }
 
 // An API that gets JWTs and opaque tokens.
 func ExampleByForm() {
-	jwts, err := jwks.New(jwks.Config{
-		Issuer:    "https://auth.bank.example",
-		Audiences: []string{"https://api.bank.example"},
-	})
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
+		ID: "accounts-api", AuthMethod: bindingtest.ClientSecretBasic, Secret: "from the vault",
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	jwts, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer jwts.Close()
 	opaque, err := introspection.New(introspection.Config{
-		Issuer:       "https://legacy.bank.example",
-		Audiences:    []string{"https://api.bank.example"},
+		Issuer:       as.Issuer(),
+		Audiences:    []string{as.Audience()},
 		ClientID:     "accounts-api",
 		AuthMethod:   introspection.ClientSecretBasic,
 		ClientSecret: "from the vault",
+		Transport:    as.Transport(),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -69,11 +152,27 @@ func ExampleByForm() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	guard, err := binding.New(binding.Config{Tokens: tokens})
+
+	jwt, err := as.Token(bindingtest.TokenSpec{Subject: "alice"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	_ = guard
+	reference, err := as.OpaqueToken(bindingtest.TokenSpec{Subject: "bob"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, token := range []string{jwt, reference} {
+		verified, err := tokens.VerifyToken(context.Background(), token)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(verified.Subject())
+	}
+	fmt.Println(as.IntrospectionRequests(), "request to the introspection endpoint")
+	// Output:
+	// alice
+	// bob
+	// 1 request to the introspection endpoint
 }
 
 // A mistake is found at once, and so is every other.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/binding/metadata"
 )
 
@@ -49,4 +50,34 @@ func ExampleNewResource() {
 	// Output:
 	// Bearer resource_metadata="https://api.bank.example/.well-known/oauth-protected-resource/v1"
 	// {"resource":"https://api.bank.example/v1","authorization_servers":["https://auth.bank.example"],"scopes_supported":["accounts"],"bearer_methods_supported":["header"],"tls_client_certificate_bound_access_tokens":true}
+}
+
+// Where a client, or a verifier, looks for an issuer's metadata: RFC 8414 §3.1 first, then OpenID Connect Discovery.
+func ExampleWellKnown() {
+	addresses, err := metadata.WellKnown("https://auth.bank.example/tenant1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, address := range addresses {
+		fmt.Println(address)
+	}
+	// Output:
+	// https://auth.bank.example/.well-known/oauth-authorization-server/tenant1
+	// https://auth.bank.example/tenant1/.well-known/openid-configuration
+}
+
+// What an authorization server says of itself, fetched under limits. bindingtest stands for it.
+func ExampleClient_AuthorizationServer() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	client := metadata.Client{Transport: as.Transport()}
+	server, err := client.AuthorizationServer(context.Background(), as.Issuer())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(server.Issuer == as.Issuer(), server.JWKSURI == as.JWKSURL(), server.CertificateBoundAccessTokens)
+	// Output: true true true
 }
