@@ -18,7 +18,7 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// certificates is what of section G a request can show, and the rows of section F that need certificates of their own.
+// certificates is what of section G a request can show.
 //
 // Not here: rows 177, 179, 181, 185, 186, where the handshake fails and no adapter is asked; 187 and 188, which are
 // configurations of a server's names; 189 to 193, which crypto/tls excludes; 194, a parser's; 196, a server's start.
@@ -26,9 +26,6 @@ func (s *suite) certificates(t *testing.T) {
 	guard := s.Guard(t, binding.Config{})
 	site := s.serve(t, Protect(guard))
 	good := s.Good(t)
-	bound := func(certificate *x509.Certificate) string {
-		return s.Token(t, bindingtest.TokenSpec{Certificate: certificate})
-	}
 
 	t.Run("175 plain HTTP", func(t *testing.T) {
 		t.Parallel()
@@ -57,7 +54,7 @@ func (s *suite) certificates(t *testing.T) {
 	t.Run("178 expired certificate", func(t *testing.T) {
 		t.Parallel()
 		expired := s.newChain(t, time.Now().Add(-time.Hour)).client
-		site.Check(t, site.Probe, Bearer(expired, bound(expired.Certificate.Leaf)), OK)
+		site.Check(t, site.Probe, Bearer(expired, s.boundTo(t, expired.Certificate.Leaf)), OK)
 		site.Check(t, site.Probe, Bearer(expired, good), OtherCertificate)
 	})
 
@@ -66,16 +63,39 @@ func (s *suite) certificates(t *testing.T) {
 		certificate, err := bindingtest.NewSelfSignedCertificate("self")
 		require.NoError(t, err)
 		client := s.newClient(&certificate)
-		site.Check(t, site.Probe, Bearer(client, bound(certificate.Leaf)), OK)
+		site.Check(t, site.Probe, Bearer(client, s.boundTo(t, certificate.Leaf)), OK)
 		site.Check(t, site.Probe, Bearer(client, good), OtherCertificate)
 	})
+
+	t.Run("182 to 184 a resumed session has the certificate of its first handshake", func(t *testing.T) {
+		t.Parallel()
+		s.resumed(t, site, good, s.boundTo(t, s.Other.Certificate.Leaf))
+	})
+
+	t.Run("195 handshake not complete", func(t *testing.T) {
+		t.Parallel()
+		request := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
+		request.Header.Set("Authorization", "Bearer "+good)
+		request.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{s.Holder.Certificate.Leaf}}
+		site.checkDirectly(t, site.Probe, request.Clone(t.Context()), NoCertificate)
+		request.TLS.HandshakeComplete = true
+		site.checkDirectly(t, site.Probe, request.Clone(t.Context()), OK)
+		request.TLS.PeerCertificates = []*x509.Certificate{{}}
+		site.checkDirectly(t, site.Probe, request, NoCertificate)
+	})
+}
+
+// boundCertificates are the rows of section F that need certificates of their own.
+func (s *suite) boundCertificates(t *testing.T) {
+	site := s.guarded(t, binding.Config{})
+	good := s.Good(t)
 
 	t.Run("168 bound to another certificate of the chain", func(t *testing.T) {
 		t.Parallel()
 		chain := s.newChain(t, time.Now().Add(time.Hour))
-		site.Check(t, site.Probe, Bearer(chain.client, bound(chain.client.Certificate.Leaf)), OK)
-		site.Check(t, site.Probe, Bearer(chain.client, bound(chain.intermediate)), OtherCertificate)
-		site.Check(t, site.Probe, Bearer(chain.client, bound(chain.root)), OtherCertificate)
+		site.Check(t, site.Probe, Bearer(chain.client, s.boundTo(t, chain.client.Certificate.Leaf)), OK)
+		site.Check(t, site.Probe, Bearer(chain.client, s.boundTo(t, chain.intermediate)), OtherCertificate)
+		site.Check(t, site.Probe, Bearer(chain.client, s.boundTo(t, chain.root)), OtherCertificate)
 	})
 
 	t.Run("168 the thief sends the holder's certificate behind its own", func(t *testing.T) {
@@ -91,25 +111,13 @@ func (s *suite) certificates(t *testing.T) {
 		require.NoError(t, err)
 		client := s.newClient(&renewed)
 		site.Check(t, site.Probe, Bearer(client, good), OtherCertificate)
-		site.Check(t, site.Probe, Bearer(client, bound(renewed.Leaf)), OK)
+		site.Check(t, site.Probe, Bearer(client, s.boundTo(t, renewed.Leaf)), OK)
 	})
+}
 
-	t.Run("182 to 184 a resumed session has the certificate of its first handshake", func(t *testing.T) {
-		t.Parallel()
-		s.resumed(t, site, good, bound(s.Other.Certificate.Leaf))
-	})
-
-	t.Run("195 handshake not complete", func(t *testing.T) {
-		t.Parallel()
-		request := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
-		request.Header.Set("Authorization", "Bearer "+good)
-		request.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{s.Holder.Certificate.Leaf}}
-		site.checkDirectly(t, site.Probe, request.Clone(t.Context()), NoCertificate)
-		request.TLS.HandshakeComplete = true
-		site.checkDirectly(t, site.Probe, request.Clone(t.Context()), OK)
-		request.TLS.PeerCertificates = []*x509.Certificate{{}}
-		site.checkDirectly(t, site.Probe, request, NoCertificate)
-	})
+func (s *suite) boundTo(t *testing.T, certificate *x509.Certificate) string {
+	t.Helper()
+	return s.Token(t, bindingtest.TokenSpec{Certificate: certificate})
 }
 
 // resumed makes connection after connection with one session cache, while the client's certificate changes.

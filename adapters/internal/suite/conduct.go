@@ -18,12 +18,13 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// conduct is section K. Rows 265, 266 and 270 are in every exchange of the suite: each answer is compared with a fixed
-// text and must be no-store, nothing of a token may be in it, and Log.check looks for every token and certificate in all
-// that was written. Row 271 is the Probe's in every exchange, and the adapters' own tests'; row 272 is theirs, row 277 is
-// in streams, row 275 in load.
+// conduct is section K. Rows 265, 266, 270 and 271 are in every exchange of the suite besides: each answer is compared with
+// a fixed text and must be no-store, nothing of a token may be in it, Log.check looks for every token and certificate in all
+// that was written, and the Probe tells when a handler runs. Row 272 is the adapters' own tests'; row 277 is in streams, row
+// 275 in load.
 func (s *suite) conduct(t *testing.T) {
 	s.hostileText(t)
+	s.refusals(t)
 	s.panics(t)
 
 	t.Run("269 an unknown kid and a bad signature are answered alike", func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -17,7 +16,7 @@ import (
 )
 
 // confirmation is section F. Row 174, constant time, cannot be shown by a request. Rows 168 and 171, which need other
-// certificates, are in certificates.
+// certificates, are in boundCertificates.
 func (s *suite) confirmation(t *testing.T) {
 	holder := s.Holder.Certificate.Leaf
 	digest := sha256.Sum256(holder.Raw)
@@ -143,14 +142,6 @@ func (s *suite) confirmation(t *testing.T) {
 		client, thumbprint := s.clientWithStandardForm(t)
 		required.Check(t, required.Probe, Bearer(client, s.Confirmed(t, member(thumbprint))), BadConfirmation)
 	})
-}
-
-func quoted(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }
 
 // standardForm returns a thumbprint of the Holder's as it would be in the standard alphabet, with a "+" in any case, and

@@ -2,7 +2,6 @@ package suite
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -116,9 +115,7 @@ func (s *suite) credentials(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			request := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
-			request.Header["Authorization"] = []string{row.value}
-			site.checkDirectly(t, site.Probe, request, BadCredentials)
+			site.checkDirectly(t, site.Probe, direct(row.value), BadCredentials)
 		})
 	}
 }

@@ -87,6 +87,7 @@ func (s *Server) check(t *testing.T, probe *Probe, request Request, want Answer,
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	want.assert(t, response, body, request.Authorization)
+	s.fixture.ledger.enter(t, want)
 	return probe.assert(t, id, want)
 }
 
@@ -99,7 +100,15 @@ func (s *Server) checkDirectly(t *testing.T, probe *Probe, request *http.Request
 	s.Handler.ServeHTTP(recorder, request)
 	response := recorder.Result()
 	want.assert(t, response, recorder.Body.Bytes(), request.Header["Authorization"])
+	s.fixture.ledger.enter(t, want)
 	probe.assert(t, id, want)
+}
+
+// direct is a request for checkDirectly.
+func direct(authorization string) *http.Request {
+	request := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
+	request.Header["Authorization"] = []string{authorization}
+	return request
 }
 
 // newCase returns the number by which the probe knows a request, and makes what it carries a secret of the log.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,8 @@ type Fixture struct {
 	start time.Time    // the clock stands still
 	ahead atomic.Int64 // and is put forward, in nanoseconds
 	cases atomic.Int64
+
+	ledger ledger
 }
 
 // NewFixture makes a Fixture that ends with the test.
@@ -67,16 +70,20 @@ func (f *Fixture) now() time.Time { return f.start.Add(time.Duration(f.ahead.Loa
 // advance puts the clock of issuer and verifier forward.
 func (f *Fixture) advance(d time.Duration) { f.ahead.Add(int64(d)) }
 
-// Verifier makes one more verifier of the authorization server's tokens.
-func (f *Fixture) Verifier(t *testing.T) *jwks.Verifier {
+// Verifier makes one more verifier of the authorization server's tokens, its Config changed.
+func (f *Fixture) Verifier(t *testing.T, changes ...func(*jwks.Config)) *jwks.Verifier {
 	t.Helper()
-	tokens, err := jwks.New(jwks.Config{
+	config := jwks.Config{
 		Issuer:       f.AS.Issuer(),
 		Audiences:    []string{Audience},
 		Transport:    f.transport(nil, false),
 		Clock:        f.now,
 		FetchTimeout: time.Minute,
-	})
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	tokens, err := jwks.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, tokens.Close()) })
 	return tokens
@@ -140,37 +147,45 @@ func (f *Fixture) Confirmed(t *testing.T, cnf string) string {
 // claims are those of a good token, the Holder's, with members of JSON put behind them, which may repeat a name.
 func (f *Fixture) claims(t *testing.T, certificate *tls.Certificate, more string) []byte {
 	t.Helper()
-	claims := map[string]any{
-		"iss": f.AS.Issuer(), "aud": Audience, "sub": Subject, "client_id": ClientID,
-		"iat": f.now().Unix(), "exp": f.now().Add(time.Minute).Unix(),
-		"scope": "accounts payments",
+	text := f.members(certificate).String()
+	if more != "" {
+		text = text[:len(text)-1] + "," + more + "}"
+	}
+	return []byte(text)
+}
+
+// members are the claims of a good token, bound to the certificate if there is one.
+func (f *Fixture) members(certificate *tls.Certificate) object {
+	claims := object{
+		"iss": quoted(f.AS.Issuer()), "aud": quoted(Audience), "sub": quoted(Subject), "client_id": quoted(ClientID),
+		"iat": f.in(0), "exp": f.in(time.Minute), "scope": `"accounts payments"`,
 	}
 	if certificate != nil {
-		claims["cnf"] = map[string]any{"x5t#S256": bindingtest.Thumbprint(certificate.Leaf)}
+		claims["cnf"] = fmt.Sprintf(`{"x5t#S256":%q}`, bindingtest.Thumbprint(certificate.Leaf))
 	}
-	text, err := json.Marshal(claims)
-	require.NoError(t, err)
-	if more != "" {
-		text = append(text[:len(text)-1], ","+more+"}"...)
-	}
-	return text
+	return claims
 }
+
+// in is a NumericDate (RFC 7519 §2) that far from now.
+func (f *Fixture) in(d time.Duration) string { return strconv.FormatInt(f.now().Add(d).Unix(), 10) }
 
 // raw signs claims byte for byte under a good header.
 func (f *Fixture) raw(t *testing.T, claims []byte) string {
 	t.Helper()
-	return f.rawHeader(t, f.header(), claims)
+	return f.rawHeader(t, f.header().String(), string(claims))
 }
 
-func (f *Fixture) rawHeader(t *testing.T, header string, claims []byte) string {
+// rawHeader signs both byte for byte.
+func (f *Fixture) rawHeader(t *testing.T, header, claims string) string {
 	t.Helper()
-	token, err := f.AS.SignRaw([]byte(header), claims)
+	token, err := f.AS.SignRaw([]byte(header), []byte(claims))
 	require.NoError(t, err)
 	return token
 }
 
-func (f *Fixture) header() string {
-	return fmt.Sprintf(`{"alg":"ES256","typ":"at+jwt","kid":%q}`, f.AS.KeyID())
+// header is that of a good token.
+func (f *Fixture) header() object {
+	return object{"alg": `"ES256"`, "typ": `"at+jwt"`, "kid": quoted(f.AS.KeyID())}
 }
 
 // A Log is a buffer for many writers that knows what must not be in it.
@@ -222,9 +237,15 @@ const shortestSecret = 24
 func secretsIn(value string) []string {
 	const header = "eyJhbGciOi" // {"alg":
 	var secrets []string
-	for part := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == '.' || c == ' ' || c == ',' }) {
-		if len(part) >= shortestSecret && !strings.Contains(part, header) {
-			secrets = append(secrets, part[max(0, len(part)-4*shortestSecret):])
+	for field := range strings.FieldsFuncSeq(value, func(c rune) bool { return c == ' ' || c == ',' }) {
+		parts := strings.Split(field, ".")
+		if len(parts) > 1 {
+			parts = parts[1:] // a JOSE header, or what stands for one
+		}
+		for _, part := range parts {
+			if len(part) >= shortestSecret && !strings.Contains(part, header) {
+				secrets = append(secrets, part[max(0, len(part)-4*shortestSecret):])
+			}
 		}
 	}
 	return secrets

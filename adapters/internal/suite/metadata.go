@@ -23,7 +23,7 @@ func (s *suite) metadata(t *testing.T) {
 		{"258 no issuer", claims{"issuer": nil}, Unavailable("any")},
 		{"260 no jwks_uri", claims{"jwks_uri": nil}, Unavailable("any")},
 		{"260 a jwks_uri of another type", claims{"jwks_uri": []string{"https://other.example"}}, Unavailable("any")},
-		{"229 261 a jwks_uri without TLS", claims{"jwks_uri": "http://127.0.0.1/jwks"}, Unavailable("any")},
+		{"261 a jwks_uri without TLS", claims{"jwks_uri": "http://127.0.0.1/jwks"}, Unavailable("any")},
 		{"261 a jwks_uri in the local network", claims{"jwks_uri": "https://169.254.169.254/jwks"}, Unavailable("any")},
 		{"263 tokens are said not to be bound", claims{"tls_client_certificate_bound_access_tokens": false}, OK},
 		{"264 signed_metadata", claims{"signed_metadata": "eyJ4.e30.c2ln"}, OK},

@@ -52,9 +52,14 @@ func Run(t *testing.T, build Framework) {
 	}{
 		{"A", s.credentials},
 		{"A over the wire", s.wire},
-		{"B to E", s.tokens},
+		{"B", s.compactForm},
+		{"C", s.joseHeader},
+		{"C with other keys", s.algorithms},
+		{"values of signatures", s.signatures},
+		{"E", s.payload},
 		{"reasons", s.reasons},
 		{"F", s.confirmation},
+		{"F with other certificates", s.boundCertificates},
 		{"G", s.certificates},
 		{"K", s.conduct},
 		{"K under load", s.load},
@@ -67,7 +72,7 @@ func Run(t *testing.T, build Framework) {
 		{"H", s.forwardedBy},
 		{"scopes", s.scopes},
 		{"OnError", s.onError},
-		{"streams", s.streams},
+		{"K with streams", s.streams},
 		{"uploads", s.uploads},
 	} {
 		t.Run(section.name, func(t *testing.T) {

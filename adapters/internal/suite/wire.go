@@ -91,5 +91,6 @@ func (s *Server) checkWire(t *testing.T, client *Client, probe *Probe, fields st
 	require.NoError(t, err)
 	response, body := c.response(t, http.MethodGet)
 	want.assert(t, response, body, []string{fields})
+	s.fixture.ledger.enter(t, want)
 	probe.assert(t, id, want)
 }
