@@ -128,7 +128,7 @@ func TestConfirmationThatCanBeReadInTwoWaysIsMalformed(t *testing.T) {
 		"F/162 cnf twice":                  `"cnf":{` + good + `},"cnf":{` + other + `}`,
 		"F/162 cnf twice, the second null": `"cnf":{` + good + `},"cnf":null`,
 		"F/162 cnf twice, by escapes":      `"cnf":{` + good + `},"\u0063nf":{` + good + `}`,
-		"F/120 cnf is not UTF-8":           `"cnf":{` + good + ",\"\xff\":1}",
+		"E/120 cnf is not UTF-8":           `"cnf":{` + good + ",\"\xff\":1}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

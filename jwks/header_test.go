@@ -162,7 +162,7 @@ func TestHeaderMembers(t *testing.T) {
 		"C/64 KID in capitals beside kid":    i.header().with("KID", `"another"`),
 		"C/100 CRIT in capitals is no crit":  i.header().with("CRIT", `["x"]`),
 		"C/111 zip":                          i.header().with("zip", `"DEF"`),
-		"C/44 cty, and no JWT inside":        i.header().with("cty", `"JWT"`),
+		"B/44 cty, and no JWT inside":        i.header().with("cty", `"JWT"`),
 		"an unknown member":                  i.header().with("odd", `{"a":[1,{}]}`),
 		"C/108 iss and aud, as a JWE may do": i.header().with("iss", `"x"`).with("aud", `1`),
 	} {

@@ -186,7 +186,6 @@ func TestKeysThatAreUsed(t *testing.T) {
 		"RSA, n with leading zeros":     {rsaOf.key().with("n", quote(b64(append([]byte{0}, rsaOf.private.Public().(*rsa.PublicKey).N.Bytes()...)))), rsaOf},
 		"RSA, e with leading zeros":     {rsaOf.key().with("e", `"AAAAAAAAAAAAAQAB"`), rsaOf},
 		"OKP":                           {ed.key(), ed},
-		"C/82 RSA with the ROCA fingerprint (a gap: not looked for)": rsaOfSize(2049),
 	}
 	i := newIssuer(t, bindingtest.Config{})
 	var set []json.RawMessage

@@ -94,7 +94,7 @@ func (s *suite) algorithms(t *testing.T) {
 	s.keyIDs(t)
 }
 
-// weakKeys are rows 79 to 82: keys of RSA that are never used, and one that nobody looks for.
+// weakKeys are rows 79 to 82: keys of RSA that are never used, beside two that are.
 func (s *suite) weakKeys(t *testing.T) {
 	f65537 := big.NewInt(65537)
 	even := rawOf(rsaKey().(*rsa.PrivateKey))
@@ -114,7 +114,7 @@ func (s *suite) weakKeys(t *testing.T) {
 		{"80 RSA, n even", even, Unverifiable},
 		{"RSA, e 3", exponent(3), OK},
 		{"81 RSA of 16384 bits", newRawRSA(16384, f65537), Unverifiable},
-		{"82 RSA with the ROCA fingerprint: a gap that is known", newROCA(), OK},
+		{"82 RSA with the ROCA fingerprint", newROCA(), Unverifiable},
 	}
 	var keys []object
 	for i, row := range rows {
