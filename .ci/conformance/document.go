@@ -21,8 +21,8 @@ var sections = map[string]string{
 	"K": "Logging, leakage, panics, concurrency, adapters",
 }
 
-// kit is the package whose tests are a column of their own.
-const kit = "binding/bindingtest"
+// kit is the package that sends the rows to any resource server, here to one of this library's.
+const kit = "binding/bindingtest/conformance"
 
 const introduction = `# Conformance
 
@@ -37,8 +37,9 @@ answer: the handshake fails. A request that does not carry exactly one credentia
 in any way is IT; trouble of the resource server's own in getting keys is 503.
 
 A test is given as what selects it: ` + "`go test ./jwks -run 'TestCompactForm/B/52'`" + `. *Adapters* are tests that every adapter
-passes alike (` + "`./adapters/...`" + `), with a request over a TLS socket, and whose answers were held against the row. *Kit* are those of
-` + "`./binding/bindingtest`" + `. A row that no test shows says why.
+passes alike (` + "`./adapters/...`" + `), most of them with a request over a TLS socket; where what the row expects is one of the answers
+above, the answer was held against it. *Kit* are those of ` + "`./binding/bindingtest/conformance`" + `, which sends them to any server.
+A row that no test shows says why.
 
 `
 

@@ -51,9 +51,9 @@ func run(results io.Reader, out io.Writer, write bool) error {
 		return err
 	}
 	tested, subtests, reasons := table.count()
-	_, err = fmt.Fprintf(out, "conformance table: %d rows, %d tested (by %d tests), %d with a reason\n"+
+	_, err = fmt.Fprintf(out, "conformance table: %d rows, %d tested (by %d tests), %d with a reason; %d through each adapter, %d by the kit\n"+
 		"client aborts: %d points, each through %d adapters\n",
-		len(table.rows), tested, subtests, reasons, abortPoints(passed), len(adapters))
+		len(table.rows), tested, subtests, reasons, table.testedBy(adapters...), table.testedBy(kit), abortPoints(passed), len(adapters))
 	return err
 }
 
