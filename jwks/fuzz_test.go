@@ -4,33 +4,138 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/jwks"
+	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
-// FuzzVerifyToken signs whatever header and claims come, so that the signature
-// stops nothing, and then puts splice into the token at a place. No input may
-// panic, and what is accepted has to be good by another verifier as well.
-func FuzzVerifyToken(f *testing.F) {
-	keys := fuzzKeys()
+// fuzzIssuer is the issuer of all tokens: a port of its own in every process
+// would not do for seeds.
+const fuzzIssuer = "https://issuer.example"
+
+// A rig holds a token against every way through the package. None may accept what
+// the others refuse.
+type rig struct {
+	keys    map[string]signer
+	minutes atomic.Int64 // of the clock, past noon
+
+	direct  *jwks.Verifier // remembers no token
+	seen    *jwks.Verifier
+	issuers *jwks.Issuers  // two verifiers of their own, of the issuer and of another
+	other   *jwks.Verifier // the other issuer's, with the same keys
+	lenient *jwks.Verifier // takes every typ that can be taken
+}
+
+func newRig(f *testing.F) *rig {
+	f.Helper()
+	r := &rig{keys: fuzzKeys()}
 	i := newIssuer(f, bindingtest.Config{})
 	var set []json.RawMessage
-	for id, key := range keys {
+	for id, key := range r.keys {
 		set = append(set, key.key().with("kid", quote(id)).with("alg", quote(string(key.alg))).published())
 	}
 	i.publish(set...)
-	// A port of its own in every process: the seeds name the issuer so.
-	v := i.verifier(f, func(c *jwks.Config) { c.Issuer, c.URL = "https://issuer.example", i.JWKSURL() })
-	requireAccepted(f, v, keys["es"].sign(keys["es"].header("es").String(), i.claims().with("iss", `"https://issuer.example"`).String()))
+	verifier := func(change func(*jwks.Config)) *jwks.Verifier {
+		return i.verifier(f, func(c *jwks.Config) {
+			c.Issuer, c.URL, c.Clock = fuzzIssuer, i.JWKSURL(), r.now
+			change(c)
+		})
+	}
+	r.direct = verifier(func(c *jwks.Config) { c.SeenTokens = -1 })
+	r.seen = verifier(func(*jwks.Config) {})
+	r.lenient = verifier(func(c *jwks.Config) { c.TokenTypes = []string{"at+jwt", "JWT", jwks.TypeAbsent} })
+	another := func(c *jwks.Config) { c.Issuer = "https://other.example" }
+	r.other = verifier(another)
+	r.issuers = must(jwks.ByIssuer(verifier(another), verifier(func(*jwks.Config) {})))
+	for _, key := range r.keys { // the keys are there, and good
+		token := key.sign(key.header("").String(), fuzzClaims().String())
+		for _, v := range []binding.TokenVerifier{r.direct, r.seen, r.lenient, r.issuers} {
+			requireAccepted(f, v, token)
+		}
+		requireAccepted(f, r.other, key.sign(key.header("").String(), fuzzClaims().with("iss", `"https://other.example"`).String()))
+	}
+	return r
+}
 
-	claims := i.claims().with("iss", `"https://issuer.example"`)
+func (r *rig) now() time.Time { return noon.Add(time.Duration(r.minutes.Load()) * time.Minute) }
+
+// fuzzClaims are those of a good token.
+func fuzzClaims() raw {
+	return raw{
+		"iss": quote(fuzzIssuer), "aud": quote(audience), "sub": `"alice"`, "client_id": `"app"`, "jti": `"1"`,
+		"iat": seconds(noon), "exp": seconds(noon.Add(5 * time.Minute)),
+	}
+}
+
+// judge verifies a token at noon and some minutes later, by which time it has
+// been seen.
+func (r *rig) judge(t *testing.T, token string, later uint8) {
+	t.Helper()
+	for _, minutes := range []int64{0, int64(later)} {
+		r.minutes.Store(minutes)
+		want, refused := r.verify(t, r.direct, token, "at+jwt")
+		for range 2 { // the second time at the latest, a good one has been seen
+			got, err := r.seen.VerifyToken(t.Context(), token)
+			requireSameAnswer(t, want, refused, got, err)
+		}
+		if _, err := r.verify(t, r.lenient, token, "at+jwt", "jwt", ""); refused == nil {
+			require.NoError(t, err)
+		}
+		if refused != nil {
+			want, refused = r.verify(t, r.other, token, "at+jwt")
+		}
+		for range 2 {
+			got, err := r.issuers.VerifyToken(t.Context(), token)
+			require.Equal(t, refused == nil, err == nil, "with several issuers: %v", err)
+			require.Equal(t, want, got)
+		}
+	}
+}
+
+// verify verifies a token, and what is accepted once more with the independent
+// verifier.
+func (r *rig) verify(t *testing.T, v *jwks.Verifier, token string, types ...string) (*binding.Token, error) {
+	t.Helper()
+	verified, err := v.VerifyToken(t.Context(), token)
+	if err != nil {
+		require.Nil(t, verified)
+		refusal := binding.AsError(err)
+		require.Equal(t, http.StatusUnauthorized, refusal.Status(), "%s", refusal.Reason)
+		return nil, err
+	}
+	claims, err := independent{v.Issuer(), types, r.keys, r.now()}.verify(token)
+	require.NoError(t, err, "accepted, and not by the other: %q", token)
+	require.NoError(t, sameReading(verified, claims), "%q", token)
+	return verified, nil
+}
+
+func requireSameAnswer(t *testing.T, want *binding.Token, refused error, got *binding.Token, err error) {
+	t.Helper()
+	if refused != nil {
+		require.Error(t, err)
+		require.Nil(t, got)
+		require.Equal(t, binding.AsError(refused).Reason, binding.AsError(err).Reason)
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// FuzzVerifyToken signs whatever header and claims come, so that the signature
+// stops nothing, and then puts splice into the token at a place.
+func FuzzVerifyToken(f *testing.F) {
+	r := newRig(f)
+	keys := r.keys
+	claims := fuzzClaims()
 	for id, key := range keys {
-		f.Add(id, key.header(id).String(), claims.String(), "", uint16(0), uint16(0))
+		f.Add(id, key.header(id).String(), claims.String(), "", uint16(0), uint16(0), uint8(6))
 	}
 	header := keys["ed"].header("ed")
 	for _, text := range []string{
@@ -39,7 +144,7 @@ func FuzzVerifyToken(f *testing.F) {
 		header.with("alg", `"EdDSA"`).String(), header.with("alg", `"ES256"`).String(), header.with("odd", "\"\xff\"").String(),
 		header.with("kid", `"rs"`).String(), header.with("odd", strings.Repeat("[", 99)+strings.Repeat("]", 99)).String(), "[]", "{}", "",
 	} {
-		f.Add("ed", text, claims.String(), "", uint16(0), uint16(0))
+		f.Add("ed", text, claims.String(), "", uint16(0), uint16(0), uint8(6))
 	}
 	for _, text := range []string{
 		claims.and(`"exp":1`), claims.and(`"EXP":1`), claims.with("exp", "1.7723667e9").String(), claims.with("exp", "1e400").String(),
@@ -49,31 +154,62 @@ func FuzzVerifyToken(f *testing.F) {
 		claims.with("cnf", `{"jkt":"x"}`).String(), claims.with("cnf", `null`).String(), claims.with("scope", `"a  b"`).String(),
 		claims.String() + "{}", "null", "", "\ufeff{}",
 	} {
-		f.Add("ed", header.String(), text, "", uint16(0), uint16(0))
+		f.Add("ed", header.String(), text, "", uint16(0), uint16(0), uint8(6))
 	}
 	for _, splice := range []string{"=", ".", "\n", "+", "AA", "eyJ"} {
-		f.Add("es", keys["es"].header("es").String(), claims.String(), splice, uint16(5), uint16(0))
-		f.Add("es", keys["es"].header("es").String(), claims.String(), splice, uint16(9999), uint16(1))
+		f.Add("es", keys["es"].header("es").String(), claims.String(), splice, uint16(5), uint16(0), uint8(6))
+		f.Add("es", keys["es"].header("es").String(), claims.String(), splice, uint16(9999), uint16(1), uint8(6))
 	}
-	f.Fuzz(func(t *testing.T, id, header, claims, splice string, at, cut uint16) {
+	f.Fuzz(func(t *testing.T, id, header, claims, splice string, at, cut uint16, later uint8) {
 		key, known := keys[id]
 		if !known || len(header)+len(claims)+len(splice) > 20_000 {
 			t.Skip()
 		}
 		token := key.sign(header, claims)
 		from := min(int(at), len(token))
-		token = token[:from] + splice + token[min(from+int(cut), len(token)):]
-		verified, err := v.VerifyToken(t.Context(), token)
-		if err != nil {
-			require.Nil(t, verified)
-			refusal := binding.AsError(err)
-			require.Equal(t, http.StatusUnauthorized, refusal.Status(), "%s", refusal.Reason)
-			return
-		}
-		independent, err := independently(token, "https://issuer.example", keys)
-		require.NoError(t, err, "accepted, and not by the other: %q", token)
-		require.NoError(t, sameReading(verified, independent), "%q", token)
+		r.judge(t, token[:from]+splice+token[min(from+int(cut), len(token)):], later)
 	})
+}
+
+// FuzzMembers changes one member of the header and one of the claims of a good
+// token, which is far more often still a token than what FuzzVerifyToken makes.
+func FuzzMembers(f *testing.F) {
+	r := newRig(f)
+	f.Add("", "", false, "", "", false, uint8(0))
+	for _, member := range []struct{ name, value string }{
+		{"alg", `"none"`}, {"alg", `"EdDSA"`}, {"alg", `"ES256"`}, {"alg", `"HS256"`}, {"kid", `"es"`}, {"kid", `null`}, {"kid", `""`}, {"typ", `"JWT"`}, {"typ", `"application/at+JWT"`},
+		{"typ", `"absent"`}, {"typ", `""`}, {"typ", ""}, {"kid", ""}, {"crit", `[]`}, {"b64", `true`}, {"jwk", `{}`}, {"cty", `"JWT"`}, {"zip", `"DEF"`}, {"x", `{"a":1,"a":2}`},
+	} {
+		f.Add(member.name, member.value, false, "", "", false, uint8(0))
+		f.Add(member.name, member.value, true, "", "", false, uint8(0))
+	}
+	for _, member := range []struct{ name, value string }{
+		{"iss", `"https://other.example"`}, {"iss", `"https://issuer.example/"`}, {"iss", `["https://issuer.example"]`}, {"ISS", `"x"`}, {"aud", `["x","https://api.example"]`}, {"aud", `[]`}, {"aud", `["https://api.example",1]`},
+		{"exp", "1772366399.999999999"}, {"exp", "1.772366400e9"}, {"exp", "1e400"}, {"exp", "-0"}, {"exp", `"1772366400"`}, {"exp", "1772366400.5"}, {"EXP", "1"}, {"exp", "253402300800"}, {"exp", "null"},
+		{"nbf", "1772366400"}, {"nbf", "1772366460.000001"}, {"nbf", "null"}, {"nbf", "0"}, {"iat", "1772366461"}, {"iat", "-1"}, {"iat", "1e-400"},
+		{"sub", `""`}, {"sub", `"\ud800\u0000\u2028"`}, {"sub", ""}, {"client_id", `null`}, {"azp", `"x"`}, {"client_id", ""}, {"scope", `"a b"`}, {"scope", `"a  b"`}, {"scope", `["a","b"]`}, {"scope", `""`}, {"scope", `["a b"]`}, {"scope", "[]"},
+		{"cnf", `{"x5t#S256":"` + strings.Repeat("A", 43) + `"}`}, {"cnf", `{"x5t#S256":"` + strings.Repeat("A", 42) + `B"}`}, {"cnf", `{"jkt":"x"}`}, {"cnf", `null`}, {"cnf", `{}`}, {"cnf", `{"x5t#S256":"` + strings.Repeat("A", 43) + `","x":{"y":1,"y":2}}`},
+		{"nonce", `"n"`}, {"at_hash", `"h"`}, {"events", `{}`}, {"typ", `"ID"`}, {"typ", `"Bearer"`}, {"token_use", `"id"`}, {"x", "[[[[1]]]]"}, {"x", `{"a":1,"a":2}`},
+	} {
+		f.Add("", "", false, member.name, member.value, false, uint8(6))
+		f.Add("typ", `"JWT"`, false, member.name, member.value, true, uint8(5))
+	}
+	f.Fuzz(func(t *testing.T, headerName, headerValue string, headerTwice bool, claimName, claimValue string, claimTwice bool, later uint8) {
+		if len(headerName)+len(headerValue)+len(claimName)+len(claimValue) > 10_000 {
+			t.Skip()
+		}
+		key := r.keys["ed"]
+		r.judge(t, key.sign(changed(key.header("ed"), headerName, headerValue, headerTwice), changed(fuzzClaims(), claimName, claimValue, claimTwice)), later)
+	})
+}
+
+// changed returns an object with the member in place of that of its name, or
+// beside it, or without that if the value is "".
+func changed(object raw, name, value string, twice bool) string {
+	if !twice {
+		return object.with(name, value).String()
+	}
+	return object.and(quote(name) + ":" + value)
 }
 
 // FuzzKeySet reads key sets: no input may panic, no set without a key that is
@@ -92,20 +228,20 @@ func FuzzKeySet(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		used, _, err := jwks.ReadKeySet(text, 100)
+		set, err := jws.ReadKeySet(text, 100)
 		if err == nil {
-			require.NotEmpty(t, used)
-			for _, id := range used {
-				require.LessOrEqual(t, len(id), 256)
+			require.NotEmpty(t, set.Keys)
+			for _, k := range set.Keys {
+				require.LessOrEqual(t, len(k.ID), 256)
 			}
 		}
 		document := []byte(`{"keys":[` + good + "," + string(text) + `]}`)
-		used, ignored, err := jwks.ReadKeySet(document, 100)
+		set, err = jws.ReadKeySet(document, 100)
 		if err != nil {
-			require.Nil(t, used)
+			require.Nil(t, set)
 			return
 		}
-		require.Equal(t, "good", used[0])
-		require.LessOrEqual(t, len(used)+ignored, 100)
+		require.Equal(t, "good", set.Keys[0].ID)
+		require.LessOrEqual(t, len(set.Keys)+len(set.Ignored), 100)
 	})
 }

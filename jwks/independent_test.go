@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,17 @@ import (
 	"github.com/certbound/certbound/jwks"
 )
 
-// independently verifies a token with crypto/* and encoding/json alone, and
+// An independent verifies tokens with crypto/* and encoding/json alone, and
 // nothing of the code under test: whatever that accepts, this has to accept too,
 // and read the same. It need not refuse all that is refused there.
-func independently(token, issuer string, keys map[string]signer) (claims map[string]any, err error) {
+type independent struct {
+	issuer string
+	types  []string // in lower case; "": none
+	keys   map[string]signer
+	now    time.Time
+}
+
+func (i independent) verify(token string) (claims map[string]any, err error) {
 	segments := strings.Split(token, ".")
 	if len(segments) != 3 {
 		return nil, errors.New("not three segments")
@@ -38,8 +46,9 @@ func independently(token, issuer string, keys map[string]signer) (claims map[str
 	if err := json.Unmarshal(decoded[0], &header); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
-	typ, _ := header["typ"].(string)
-	if typ = strings.ToLower(typ); typ != "at+jwt" && typ != "application/at+jwt" {
+	typ, isString := header["typ"].(string)
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	if _, present := header["typ"]; present && (!isString || typ == "") || !slices.Contains(i.types, typ) {
 		return nil, errors.New("typ")
 	}
 	for _, name := range []string{"crit", "b64"} {
@@ -52,7 +61,7 @@ func independently(token, issuer string, keys map[string]signer) (claims map[str
 		alg = "Ed25519"
 	}
 	signed := false
-	for id, key := range keys {
+	for id, key := range i.keys {
 		if kid, present := header["kid"]; present && kid != id {
 			continue
 		}
@@ -67,7 +76,7 @@ func independently(token, issuer string, keys map[string]signer) (claims map[str
 	if err := decoder.Decode(&claims); err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	if claims["iss"] != issuer {
+	if claims["iss"] != i.issuer {
 		return nil, errors.New("iss")
 	}
 	list, _ := claims["aud"].([]any)
@@ -83,7 +92,7 @@ func independently(token, issuer string, keys map[string]signer) (claims map[str
 	}
 	claims["aud"] = list
 	exp, err := date(claims["exp"])
-	if err != nil || exp.Add(time.Minute).Before(noon) {
+	if err != nil || exp.Add(time.Minute).Before(i.now) {
 		return nil, fmt.Errorf("exp: %w", err)
 	}
 	for _, name := range []string{"nbf", "iat"} {
@@ -91,7 +100,7 @@ func independently(token, issuer string, keys map[string]signer) (claims map[str
 			continue
 		}
 		at, err := date(claims[name])
-		if err != nil || at.After(noon.Add(time.Minute)) {
+		if err != nil || at.After(i.now.Add(time.Minute)) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -139,25 +148,55 @@ func holds(key signer, input, signature []byte) bool {
 
 // sameReading compares what both have read.
 func sameReading(token *binding.Token, claims map[string]any) error {
-	var audience []any
+	text := func(names ...string) string {
+		for _, name := range names {
+			if value, present := claims[name]; present {
+				s, _ := value.(string)
+				return s
+			}
+		}
+		return ""
+	}
+	var audience, scopes []any
 	for _, one := range token.Audience() {
 		audience = append(audience, one)
 	}
-	subject, _ := claims["sub"].(string)
-	exp, err := date(claims["exp"])
+	for _, one := range token.Scopes() {
+		scopes = append(scopes, one)
+	}
+	scope, isList := claims["scope"].([]any)
+	if !isList && text("scope") != "" {
+		for _, one := range strings.Split(text("scope"), " ") {
+			scope = append(scope, one)
+		}
+	}
+	for name, at := range map[string]time.Time{"exp": token.Expiry(), "nbf": token.NotBefore(), "iat": token.IssuedAt()} {
+		if _, present := claims[name]; !present && at.IsZero() {
+			continue
+		}
+		if exact, err := date(claims[name]); err != nil || at.Sub(exact).Abs() > time.Microsecond {
+			return fmt.Errorf("%s differs: %v and %v", name, at, exact)
+		}
+	}
+	thumbprint, bound := token.Thumbprint()
+	confirmation, present := claims["cnf"].(map[string]any)
 	switch {
-	case token.Issuer() != claims["iss"]:
+	case token.Issuer() != text("iss"):
 		return errors.New("iss differs")
-	case token.Subject() != subject:
+	case token.Subject() != text("sub"):
 		return errors.New("sub differs")
+	case token.ClientID() != text("client_id", "azp", "cid", "appid"):
+		return errors.New("client_id differs")
 	case fmt.Sprintf("%q", audience) != fmt.Sprintf("%q", claims["aud"]):
 		return errors.New("aud differs")
-	case err != nil || token.Expiry().Sub(exp).Abs() > time.Microsecond:
-		return fmt.Errorf("exp differs: %v and %v", token.Expiry(), exp)
-	}
-	_, bound := token.Thumbprint()
-	if cnf, present := claims["cnf"].(map[string]any); bound != (present && cnf["x5t#S256"] != nil) {
+	case fmt.Sprintf("%q", scopes) != fmt.Sprintf("%q", scope):
+		return fmt.Errorf("scope differs: %q and %q", scopes, scope)
+	case bound != present || bound && confirmation["x5t#S256"] != thumbprint.String():
 		return errors.New("cnf differs")
+	}
+	var all map[string]json.RawMessage
+	if err := token.Claims(&all); err != nil || len(all) != len(claims) {
+		return fmt.Errorf("%d claims and %d: %w", len(all), len(claims), err)
 	}
 	return nil
 }
