@@ -83,9 +83,7 @@ func New(config Config) (*Source, error) {
 	if source.certificate.name == "" && ok && config.Header == "" {
 		v.mistake("Header", "required: %s has no header of its own", config.Format)
 	}
-	if name := or(config.VerifyHeader, known.verifyHeader); name != "" {
-		source.verify = v.header("VerifyHeader", name)
-	}
+	source.verify = v.header("VerifyHeader", or(config.VerifyHeader, known.verifyHeader))
 	source.headers = v.headers(source, config, known)
 	if len(v.mistakes) > 0 {
 		return nil, fmt.Errorf("forwarded: the source's Config is wrong: %w", errors.Join(v.mistakes...))

@@ -60,15 +60,12 @@ func decodeTraefik(value string) (binding.Certificate, error) {
 		if err != nil {
 			return binding.Certificate{}, malformed(err)
 		}
-		der, err := decodeBase64(unescaped)
-		if err == nil && !isDER(der) {
-			err = errDER
-		}
+		certificate, err := decodeBase64DER(unescaped)
 		if err != nil {
-			return binding.Certificate{}, malformed(err)
+			return binding.Certificate{}, err
 		}
 		if first.DER == nil {
-			first = binding.Certificate{Thumbprint: sha256.Sum256(der), DER: der}
+			first = certificate
 		}
 	}
 	return first, nil
@@ -96,12 +93,8 @@ func decodeHexDigest(value string) (digest binding.Thumbprint, err error) {
 // documented, and HAProxy's, which is padded.
 func decodeSHA256Base64(value string) (binding.Certificate, error) {
 	var digest binding.Thumbprint
-	unpadded := base64.RawStdEncoding.EncodedLen(len(digest))
-	bare := value
-	if len(value) == unpadded+1 {
-		bare = strings.TrimSuffix(value, "=")
-	}
-	if len(bare) != unpadded || strings.ContainsAny(bare, "\r\n") {
+	bare := strings.TrimSuffix(value, "=")
+	if len(bare) != base64.RawStdEncoding.EncodedLen(len(digest)) || strings.ContainsAny(bare, "\r\n") {
 		return binding.Certificate{}, malformed(errDigest)
 	}
 	if _, err := rawBase64.Decode(digest[:], []byte(bare)); err != nil {
@@ -151,10 +144,10 @@ func isDER(der []byte) bool {
 		return int(der[1]) == len(der)-2
 	}
 	octets := int(der[1] & 0x7f)
-	if octets < 1 || octets > 3 || len(der) < 2+octets { // 0: indefinite; 3: 16 MiB
+	if octets > 3 || len(der) < 2+octets { // 3: 16 MiB
 		return false
 	}
-	length := 0
+	length := 0 // also that of the indefinite form, which has no octets
 	for _, b := range der[2 : 2+octets] {
 		length = length<<8 | int(b)
 	}

@@ -35,11 +35,11 @@ func decodeBase64PEM(value string) (binding.Certificate, error) {
 // decodePEM reads exactly one block, with or without a line break after it.
 func decodePEM(text, lineBreak string) (binding.Certificate, error) {
 	der, rest, err := pemBlock(text, lineBreak)
-	if err == nil && rest != "" && rest != lineBreak {
-		err = errPEM
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return binding.Certificate{}, malformed(err)
+	case rest != "" && rest != lineBreak:
+		return binding.Certificate{}, malformed(errPEM)
 	}
 	return certificateOf(der)
 }
@@ -54,14 +54,13 @@ func decodeURLPEMChain(value string) (binding.Certificate, error) {
 	var first binding.Certificate
 	for more := true; more; {
 		der, rest, err := pemBlock(text, "\n")
-		if err == nil && !isDER(der) {
-			err = errDER
-		}
-		if err == nil && rest != "" && !strings.HasPrefix(rest, "\n") {
-			err = errPEM
-		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return binding.Certificate{}, malformed(err)
+		case !isDER(der):
+			return binding.Certificate{}, malformed(errDER)
+		case rest != "" && !strings.HasPrefix(rest, "\n"):
+			return binding.Certificate{}, malformed(errPEM)
 		}
 		if first.DER == nil {
 			first = binding.Certificate{Thumbprint: sha256.Sum256(der), DER: der}

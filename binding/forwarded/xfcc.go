@@ -66,8 +66,8 @@ func xfccElement(s string) (certificate binding.Certificate, rest string, more b
 			}
 			*once = &pair
 		}
-		after, another := strings.CutPrefix(after, ";")
-		if another && after != "" && after[0] != ',' {
+		after = strings.TrimPrefix(after, ";")
+		if after != "" && after[0] != ',' {
 			s = after
 			continue
 		}

@@ -1,0 +1,226 @@
+package forwarded_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
+)
+
+// An outer SEQUENCE at the edges of its length's forms (X.690 §8.1.3, §10.1).
+func TestDERLengths(t *testing.T) {
+	t.Parallel()
+	sequence := func(contents int, length ...byte) []byte {
+		return append(append([]byte{0x30}, length...), make([]byte, contents)...)
+	}
+	source := sourceOf(t, forwarded.Base64DER)
+	for name, der := range map[string][]byte{
+		"one byte":                 sequence(1, 1),
+		"the longest short form":   sequence(0x7f, 0x7f),
+		"the shortest long form":   sequence(0x80, 0x81, 0x80),
+		"the longest of one octet": sequence(0xff, 0x81, 0xff),
+		"two octets":               sequence(0x100, 0x82, 1, 0),
+		"as long as can come":      sequence(0xbff0, 0x82, 0xbf, 0xf0),
+	} {
+		long := newSource(t, forwarded.Config{Format: forwarded.Base64DER, Header: "X-Test-Cert", MaxBytes: 64 << 10})
+		certificate, err := read(long, b64(der))
+		require.NoError(t, err, name)
+		require.True(t, bytes.Equal(der, certificate.DER), name)
+	}
+	for name, der := range map[string][]byte{
+		"a tag":                                {0x30},
+		"nothing in it":                        {0x30, 0},
+		"another tag":                          {0x31, 1, 0},
+		"a byte too few":                       sequence(1, 2),
+		"a byte too many":                      sequence(3, 2),
+		"indefinite":                           sequence(2, 0x80),
+		"indefinite, as long as its octet":     sequence(0x80, 0x80),
+		"long form for a short length":         sequence(0x7f, 0x81, 0x7f),
+		"two octets for one":                   sequence(0x80, 0x82, 0, 0x80),
+		"three octets for two":                 sequence(0x100, 0x83, 0, 1, 0),
+		"four octets for two":                  sequence(0x100, 0x84, 0, 0, 1, 0),
+		"no octets where one is announced":     {0x30, 0x81},
+		"two octets where three are announced": {0x30, 0x83, 1, 0},
+		"long form, a byte too few":            sequence(0x7f, 0x81, 0x80),
+		"long form, a byte too many":           sequence(0x81, 0x81, 0x80),
+	} {
+		_, err := read(source, b64(der))
+		requireReason(t, binding.ReasonForwardedMalformed, err)
+		require.ErrorContains(t, cause(t, err), "not one DER sequence", name)
+	}
+}
+
+// The cause, for the operator's log, says which layer was wrong.
+func TestCauseNamesTheLayer(t *testing.T) {
+	t.Parallel()
+	const begin, end = "-----BEGIN CERTIFICATE-----\n", "\n-----END CERTIFICATE-----\n"
+	text, otherDER := begin+"MAEA"+end, begin+"MQEA"+end
+	const percent, base64, pem, der = "not percent-encoded", "not strictly base64", "not exactly the PEM text", "not one DER sequence"
+	for _, c := range []struct {
+		encoding    forwarded.Format
+		value, want string
+	}{
+		{forwarded.RFC9440, ":MAEA", "no byte sequence in colons"},
+		{forwarded.RFC9440, ":MAE:", base64},
+		{forwarded.RFC9440, ":MQEA:", der},
+		{forwarded.Base64DER, "MAE", base64},
+		{forwarded.Base64DER, "MAEA\n", base64},
+		{forwarded.Traefik, "%zz", percent},
+		{forwarded.Traefik, "MAE", base64},
+		{forwarded.Traefik, "MQEA", der},
+		{forwarded.Traefik, "MAEA,MQEA", der},
+		{forwarded.URLPEM, "%zz", percent},
+		{forwarded.URLPEM, "MAEA", pem},
+		{forwarded.URLPEM, escape(text + text), pem},
+		{forwarded.URLPEM, escape(begin + end), pem},
+		{forwarded.URLPEM, escape(begin + "MAE" + end), base64},
+		{forwarded.URLPEM, escape(begin + "MAE" + end + "\n"), base64},
+		{forwarded.URLPEM, escape(otherDER), der},
+		{forwarded.URLPEMChain, "%zz", percent},
+		{forwarded.URLPEMChain, escape(text + "x"), pem},
+		{forwarded.URLPEMChain, escape(strings.TrimSuffix(text, "\n") + text), pem},
+		{forwarded.URLPEMChain, escape(text + begin + "MAE" + end), base64},
+		{forwarded.URLPEMChain, escape(begin + "MAE" + end + "x"), base64},
+		{forwarded.URLPEMChain, escape(otherDER + text), der},
+		{forwarded.PEMSpaces, "MAEA", pem},
+		{forwarded.PEMSpaces, strings.ReplaceAll(begin+"MAE"+end, "\n", " "), base64},
+		{forwarded.Base64PEM, "MAE", base64},
+		{forwarded.Base64PEM, b64([]byte("MAEA")), pem},
+		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="%zz"`, percent},
+		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="` + escape(text) + `"`, "Hash and Cert disagree"},
+		{forwarded.XFCC, "Hash=00", "no SHA-256 digest"},
+		{forwarded.SHA256Hex, "00", "no SHA-256 digest"},
+		{forwarded.SHA256Base64, "AA==", "no SHA-256 digest"},
+		{forwarded.SHA256Base64URL, "AA", "no SHA-256 digest"},
+	} {
+		_, err := read(sourceOf(t, c.encoding), c.value)
+		requireReason(t, binding.ReasonForwardedMalformed, err)
+		require.ErrorContains(t, cause(t, err), c.want, "%s %q", c.encoding, c.value)
+	}
+}
+
+func cause(t *testing.T, err error) error {
+	t.Helper()
+	var refusal *binding.Error
+	require.ErrorAs(t, err, &refusal)
+	return refusal.Cause
+}
+
+// Blank lines, in RFC 7468 and in what proxies send, are at no place of a block.
+func TestPEMWithABlankLine(t *testing.T) {
+	t.Parallel()
+	for _, lines := range []string{"MAE\n\nA", "\nMAEA", "MAEA\n"} {
+		text := "-----BEGIN CERTIFICATE-----\n" + lines + "\n-----END CERTIFICATE-----\n"
+		for encoding, value := range map[forwarded.Format]string{
+			forwarded.URLPEM:      escape(text),
+			forwarded.URLPEMChain: escape(text),
+			forwarded.PEMSpaces:   strings.ReplaceAll(text, "\n", " "),
+			forwarded.Base64PEM:   b64([]byte(text)),
+		} {
+			_, err := read(sourceOf(t, encoding), value)
+			requireReason(t, binding.ReasonForwardedMalformed, err)
+		}
+	}
+	// Lines of any length, and no line break at the end.
+	for encoding, value := range map[forwarded.Format]string{
+		forwarded.URLPEM:      escape("-----BEGIN CERTIFICATE-----\nMA\nEA\n-----END CERTIFICATE-----"),
+		forwarded.URLPEMChain: escape("-----BEGIN CERTIFICATE-----\nMA\nEA\n-----END CERTIFICATE-----"),
+	} {
+		certificate, err := read(sourceOf(t, encoding), value)
+		require.NoError(t, err)
+		require.Equal(t, []byte{0x30, 1, 0}, certificate.DER)
+	}
+}
+
+// The padding of a digest in standard base64 is there or not, and nothing else is.
+func TestSHA256Base64Padding(t *testing.T) {
+	t.Parallel()
+	digest := strings.Repeat("B", 42) + "A"
+	for _, value := range []string{digest, digest + "="} {
+		certificate, err := read(sourceOf(t, forwarded.SHA256Base64), value)
+		require.NoError(t, err)
+		require.Equal(t, digest, certificate.Thumbprint.String())
+	}
+	for _, value := range []string{digest + "==", digest[:42] + "=", digest[:42], "=" + digest} {
+		_, err := read(sourceOf(t, forwarded.SHA256Base64), value)
+		requireReason(t, binding.ReasonForwardedMalformed, err)
+	}
+}
+
+// XFCC's keys are letters, and there is one.
+func TestXFCCKeys(t *testing.T) {
+	t.Parallel()
+	hash := "Hash=" + strings.Repeat("01", 32)
+	for _, pair := range []string{"azAZ=x", "A=", "z=x"} {
+		_, err := read(sourceOf(t, forwarded.XFCC), hash+";"+pair)
+		require.NoError(t, err, pair)
+	}
+	for _, pair := range []string{"=x", "a{=x", "`=x", "{=x", "@=x", "[=x", "1=x", "a-b=x", "é=x"} {
+		_, err := read(sourceOf(t, forwarded.XFCC), hash+";"+pair)
+		requireReason(t, binding.ReasonForwardedMalformed, err)
+		require.ErrorContains(t, cause(t, err), "not pairs of key and value", pair)
+	}
+	// A digest that is known already vouches for no certificate that is not readable.
+	_, err := read(sourceOf(t, forwarded.XFCC), "Hash="+strings.Repeat("0", 64)+`;Cert="x"`)
+	requireReason(t, binding.ReasonForwardedMalformed, err)
+}
+
+// A placeholder's text is exactly Caddy's; all that is nearly so is a malformed certificate, not an absent one.
+func TestPlaceholders(t *testing.T) {
+	t.Parallel()
+	source := sourceOf(t, forwarded.RFC9440)
+	for _, value := range []string{"", "-", "(null)", "::", "{http.request.tls.client.certificate_der_base64}",
+		":{http.request.az.09_}:", "{http.request.}"} {
+		certificate, err := read(source, value)
+		require.NoError(t, err, value)
+		require.Zero(t, certificate, value)
+	}
+	for _, value := range []string{" ", "--", "null", ":", ":::", ":-:", "tls.client}", "{http.request.tls", ":{http.request.tls}", "{http.request.tls}:",
+		"{http.request.A}", "{http.request.`}", "{http.request.{}", "{http.request./}", "{http.request.:}", "{http.request.-}", "{http.request.tls}}",
+		"{http.request.a b}", "x{http.request.tls}", "{http.vars.tls}"} {
+		_, err := read(source, value)
+		requireReason(t, binding.ReasonForwardedMalformed, err)
+	}
+}
+
+// Without its header a source has no certificate and no complaint, whoever the peer is and over whatever it came.
+func TestWithoutTheHeader(t *testing.T) {
+	t.Parallel()
+	source := sourceOf(t, forwarded.Base64DER)
+	stranger := requestWith(http.Header{})
+	stranger.RemoteAddr = "203.0.113.1:40000"
+	certificate, err := source.ClientCertificate(stranger)
+	require.NoError(t, err)
+	require.Zero(t, certificate)
+
+	plain := requestWith(http.Header{"X-Test-Cert": {"MAEA"}})
+	plain.TLS = nil
+	certificate, err = source.ClientCertificate(plain)
+	require.NoError(t, err)
+	require.NotZero(t, certificate)
+}
+
+// A name is another's look-alike by its letters and digits, whatever their case and whatever stands between them.
+func TestLookAlikes(t *testing.T) {
+	t.Parallel()
+	source := newSource(t, forwarded.Config{Format: forwarded.Base64DER, Header: "X-Az09-Cert"})
+	for _, name := range []string{"x-az09-cert", "X-AZ09-CERT", "X_Az09_Cert", "X.Az09!Cert"} {
+		_, err := source.ClientCertificate(requestWith(http.Header{"X-Az09-Cert": {"MAEA"}, name: {"MAEA"}}))
+		requireReason(t, binding.ReasonForwardedAmbiguous, err)
+		_, err = source.ClientCertificate(requestWith(http.Header{name: {"MAEA"}}))
+		requireReason(t, binding.ReasonForwardedAmbiguous, err)
+	}
+	for _, other := range []http.Header{
+		{"X-A-09-Cert": {"x"}, "X-Az-9-Cert": {"x"}, "X-Az0--Cert": {"x"}, "X--z09-Cert": {"x"}, "X-Az09-Cert-": {"x"}, "Xaz09cert": {"x"}},
+		{"X_Az09_Cert": {}, "X-AZ09-CERT": nil}, // no values, no field
+	} {
+		other["X-Az09-Cert"] = []string{"MAEA"}
+		_, err := source.ClientCertificate(requestWith(other))
+		require.NoError(t, err, "%v", other)
+	}
+}
