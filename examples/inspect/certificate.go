@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -47,7 +48,7 @@ func loadCertificates(flag, file string) ([]certificate, error) {
 		}
 		found = append(found, certificate{
 			Certificate: parsed, flag: flag, number: len(found) + 1, content: content,
-			block: before[:len(before)-len(rest)],
+			block: before[bytes.Index(before, []byte("-----BEGIN")) : len(before)-len(rest)],
 		})
 	}
 	switch {

@@ -21,8 +21,11 @@ func (i *inspection) claims(ctx context.Context) {
 	reason := i.verdict(ctx, question{claimsText: i.specimen.claimsText})
 	if reason != binding.ReasonTokenMalformed {
 		// Without cnf, whose faults are told at binding, and with what has to be there.
-		reason = i.verdict(ctx, question{claims: slices.DeleteFunc(slices.Clone(claims), func(m member) bool { return m.name == "cnf" }),
-			issuer: i.own("iss", doubtless.issuer)[0], audiences: i.own("aud", doubtless.audience), at: i.within(), ownExpiry: true})
+		reason = i.verdict(ctx, question{
+			claims: slices.DeleteFunc(slices.Clone(claims), func(m member) bool { return m.name == "cnf" }),
+			issuer: i.own("iss", doubtless.issuer)[0], audiences: i.own("aud", doubtless.audience),
+			at: i.within(ctx), ownExpiry: true,
+		})
 	}
 	more := i.shown()
 	for _, name := range []string{"sub", "exp", "nbf", "iat", "client_id", "scope"} {
@@ -251,7 +254,7 @@ func (i *inspection) times(ctx context.Context) {
 		i.report.say("times", notChecked, "not read")
 		return
 	}
-	reason := i.verdict(ctx, question{claims: claims.only("exp", "nbf", "iat"), lifetime: i.options.maxLifetime, ownExpiry: true})
+	reason := i.timesVerdict(ctx)
 	dates := i.dates()
 	var parts []string
 	for _, name := range []string{"iat", "nbf", "exp"} {

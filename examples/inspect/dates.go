@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/certbound/certbound/binding"
 )
 
 // dates are the claims that are dates, as far as they can be read.
@@ -23,13 +26,21 @@ func (i *inspection) dates() map[string]time.Time {
 
 const lastDate = 253402300799 // the end of the year 9999
 
-// within is a time at which exp does not refuse the token, so that other things
-// can be asked about.
-func (i *inspection) within() time.Time {
-	if exp, known := i.dates()["exp"]; known {
-		return exp.Add(-time.Second)
+// within is a time at which the library has no objection to exp, nbf and iat, if
+// there is one that is easily found, so that other things can be asked about.
+func (i *inspection) within(ctx context.Context) time.Time {
+	exp, known := i.dates()["exp"]
+	if !known || i.timesVerdict(ctx) == "" {
+		return i.now
 	}
-	return i.now
+	return exp.Add(-time.Second)
+}
+
+// timesVerdict is about exp, nbf and iat.
+func (i *inspection) timesVerdict(ctx context.Context) binding.Reason {
+	return i.verdict(ctx, question{
+		claims: i.specimen.claims.only("exp", "nbf", "iat"), lifetime: i.options.maxLifetime, ownExpiry: true,
+	})
 }
 
 // badDate says what is wrong with the value of exp, nbf or iat (NumericDate, RFC

@@ -51,6 +51,7 @@ func TestHostileTokens(t *testing.T) {
 				require.Contains(t, []int{0, 1, 3}, status, output)
 				require.NotContains(t, output, "panic")
 				requireSays(t, output, "verdict", map[int]string{0: "ok", 1: "FAIL", 3: ""}[status])
+				requireExplained(t, status, output)
 				requireDiscreet(t, output, token)
 				require.Less(t, len(output), 12<<10)
 			}
@@ -75,6 +76,15 @@ func TestAChangedTokenIsNeverAccepted(t *testing.T) {
 		status, output := inspect(t, changed, w.flags()...)
 		require.Contains(t, []int{1, 3}, status, "character %d is %c:\n%s", at, letter, output)
 		require.NotContains(t, output, "panic")
+		requireExplained(t, status, output)
+	}
+}
+
+// requireExplained asserts that a refusal has a line that says why.
+func requireExplained(t *testing.T, status int, output string) {
+	t.Helper()
+	if status == 1 {
+		requireSays(t, output, "verdict", "FAIL", "what to change: see ")
 	}
 }
 

@@ -33,7 +33,7 @@ func readToken(file string, stdin io.Reader, stderr io.Writer) (*credential, err
 			fmt.Fprintln(stderr, "Paste the token, then a line end and Ctrl-D.")
 		}
 		source = stdin
-	case strings.HasPrefix(file, "eyJ") || strings.Count(file, ".") == 2 && !strings.ContainsAny(file, `/\`):
+	case strings.HasPrefix(file, "eyJ") || takeApart(file).form != opaque:
 		return nil, errors.New("-token: names a file, or is - for the standard input; this looks like a token itself. " + notAsArgument)
 	default:
 		opened, err := os.Open(file)

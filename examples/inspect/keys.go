@@ -86,7 +86,8 @@ func (i *inspection) signature(ctx context.Context) {
 	config.Issuer, config.Audiences = i.own("iss", doubtless.issuer)[0], i.own("aud", doubtless.audience)
 	config.URL, config.MetadataURL = address, ""
 	config.Algorithms, config.TokenTypes, config.MaxLifetime = nil, everyType, 0
-	config.Clock = i.within
+	at := i.within(ctx)
+	config.Clock = func() time.Time { return at }
 	config.Transport = i.keys.through(config.Transport)
 	config.Observe = i.keys.observe
 	verifier, err := jwks.New(config)

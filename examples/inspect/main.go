@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 0
 	}
 	if err == nil && options.explain != "" {
-		return explain(stdout, options.explain)
+		return explain(stdout, stderr, options.explain)
 	}
 	if err == nil {
 		err = options.check()

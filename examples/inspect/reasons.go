@@ -66,14 +66,14 @@ var adviceFor = map[binding.Reason]advice{
 }
 
 // explain tells of one reason. Its exit status is 0: there is no request.
-func explain(stdout io.Writer, reason binding.Reason) int {
+func explain(stdout, stderr io.Writer, reason binding.Reason) int {
 	a, known := adviceFor[reason]
 	if !known {
 		var names []string
 		for _, name := range slices.Sorted(maps.Keys(adviceFor)) {
 			names = append(names, string(name))
 		}
-		fmt.Fprintf(stdout, "%s is no reason. There are: %s\n", quote(string(reason)), strings.Join(names, ", "))
+		fmt.Fprintf(stderr, "-explain: %s is no reason. There are: %s\n", quote(string(reason)), strings.Join(names, ", "))
 		return exitUsage
 	}
 	r := newReport(stdout)

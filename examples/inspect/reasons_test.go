@@ -65,7 +65,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 
 func TestAnUnknownReasonIsNone(t *testing.T) {
 	t.Parallel()
-	status, output := inspect(t, "", "-explain", "thumbprint")
+	status, output := inspect(t, "", "-explain", "\x1bthumbprint")
 	require.Equal(t, 2, status)
 	require.Contains(t, output, "thumbprint_hex")
 }
@@ -375,6 +375,18 @@ var refusals = map[string]refusal{
 	"of the key as a JWK": {
 		reason: binding.ReasonThumbprintMismatch, label: "binding", texts: []string{"RFC 7638, as jkt has it"},
 		token: func(t *testing.T, w *world) string { return w.confirmed(t, jwkThumbprint(t, w.client.Leaf)) },
+	},
+	"cut off, the thumbprint": {
+		reason: binding.ReasonThumbprintMalformed, label: "binding", texts: []string{"is the beginning of the thumbprint of the certificate, 32 of 43 characters"},
+		token: thumbprint(func(digest []byte) string { return inBase64URL(digest)[:32] }),
+	},
+	"in lower case": {
+		reason: binding.ReasonThumbprintMismatch, label: "binding", texts: []string{"with another upper and lower case"},
+		token: func(t *testing.T, w *world) string {
+			// The last character stands as it is: in another case it might not be canonical.
+			right := bindingtest.Thumbprint(w.client.Leaf)
+			return w.confirmed(t, strings.ToLower(right[:42])+right[42:])
+		},
 	},
 	"of nothing": {
 		reason: binding.ReasonThumbprintMismatch, label: "binding", texts: []string{"is the SHA-256 of nothing"},

@@ -59,7 +59,11 @@ func isTerminal(stream any) bool {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nobody, err := os.Stat(os.DevNull) // a character device as well
+	return err != nil || !os.SameFile(info, nobody)
 }
 
 // maxShown is how many bytes of one value are shown.

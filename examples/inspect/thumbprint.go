@@ -176,6 +176,12 @@ func (i *inspection) whatThumbprint(value string) (text string, more []string) {
 	case value == thumbprintOfNothing:
 		return "cnf x5t#S256 is the SHA-256 of nothing: the issuer saw no certificate and hashed it all the same",
 			[]string{"the issuer must take the certificate of the token request's handshake, and bind no token without one"}
+	case len(value) >= 8 && value != right && strings.HasPrefix(right, value):
+		return fmt.Sprintf("cnf x5t#S256 is the beginning of the thumbprint of the certificate, %d of %d characters", len(value), len(right)),
+			[]string{"it was cut off: is the issuer's field for it too short?", fmt.Sprintf("the issuer must send %q", right)}
+	case value != right && strings.EqualFold(value, right):
+		return "cnf x5t#S256 is the thumbprint of the certificate with another upper and lower case, which makes it another one",
+			[]string{"was it stored where case is lost?", fmt.Sprintf("the issuer must send %q", right)}
 	case !known:
 		return fmt.Sprintf("cnf x5t#S256 %s, and is no digest of %s in a form that is known", shapeOf(value), allOf(certificates)),
 			[]string{

@@ -14,6 +14,7 @@ import (
 func TestAcceptedOnlyIfTheRequestWouldPass(t *testing.T) {
 	t.Parallel()
 	shared := newWorld(t, bindingtest.Config{})
+	ask := shared.server(t)
 	for name, test := range map[string]struct {
 		token func(t *testing.T, w *world) string
 		args  []string
@@ -32,9 +33,15 @@ func TestAcceptedOnlyIfTheRequestWouldPass(t *testing.T) {
 			token: claims(map[string]any{"cnf": nil}), args: []string{"-policy", "refuse-bound"}, label: "binding",
 		},
 		"expired, within the leeway": {token: spec(bindingtest.TokenSpec{ExpiresIn: -2 * time.Minute}), args: []string{"-leeway", "5m"}, label: "times"},
-		"the keys named":             {token: spec(bindingtest.TokenSpec{}), args: []string{"-jwks-url", shared.as.JWKSURL()}, label: "signature"},
-		"the metadata named":         {token: spec(bindingtest.TokenSpec{}), args: []string{"-metadata-url", shared.as.OpenIDConfigurationURL()}, label: "signature"},
-		"an algorithm of several":    {token: spec(bindingtest.TokenSpec{}), args: []string{"-alg", "PS256,ES256"}, label: "header"},
+		"valid from after its end, within the leeway": {
+			token: func(t *testing.T, w *world) string {
+				now := time.Now().Unix()
+				return w.token(t, bindingtest.TokenSpec{Claims: map[string]any{"exp": now, "nbf": now + 30, "iat": now + 30}})
+			}, label: "signature",
+		},
+		"the keys named":          {token: spec(bindingtest.TokenSpec{}), args: []string{"-jwks-url", shared.as.JWKSURL()}, label: "signature"},
+		"the metadata named":      {token: spec(bindingtest.TokenSpec{}), args: []string{"-metadata-url", shared.as.OpenIDConfigurationURL()}, label: "signature"},
+		"an algorithm of several": {token: spec(bindingtest.TokenSpec{}), args: []string{"-alg", "PS256,ES256"}, label: "header"},
 
 		"a whole field": {
 			token: func(t *testing.T, w *world) string {
@@ -57,8 +64,13 @@ func TestAcceptedOnlyIfTheRequestWouldPass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			status, output := inspect(t, test.token(t, shared), append(shared.flags(), test.args...)...)
+			token := test.token(t, shared)
+			status, output := inspect(t, token, append(shared.flags(), test.args...)...)
 			require.Zero(t, status, output)
+			if test.args == nil && strings.HasPrefix(token, "eyJ") {
+				answered, _ := ask("Bearer " + token)
+				require.Equal(t, http.StatusOK, answered)
+			}
 			requireSays(t, output, "verdict", "ok", "accepted: the request would pass")
 			require.NotContains(t, output, "FAIL")
 			require.NotContains(t, output, "NOT checked")
