@@ -97,6 +97,7 @@ func TestOnlyTheFirstCertificateIsPresented(t *testing.T) {
 	status, output := inspect(t, token, append(w.flags(), "-other", writeFile(t, inPEM(another)))...)
 	require.Equal(t, 1, status, output)
 	requireSays(t, output, "verdict", "FAIL", "(thumbprint_mismatch)")
+	require.NotContains(t, output, "in its file", "another file's are not the first file's")
 }
 
 func TestFilesOfACertificate(t *testing.T) {

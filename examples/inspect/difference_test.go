@@ -1,9 +1,21 @@
 package main_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"io"
+	"log"
+	"math/big"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -91,6 +103,26 @@ func TestWhatTheIssuerSays(t *testing.T) {
 		status, output := inspect(t, token, w.flags()...)
 		require.Zero(t, status, output)
 		requireSays(t, output, "signature", "ok", `key "\x1b[31mred" is not used: the key is symmetric`)
+		requireDiscreet(t, output, token)
+	})
+	t.Run("a name with control characters in its certificate", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, bindingtest.Config{})
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"\x1b[2Jname"}}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		require.NoError(t, err)
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS13}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		token := w.token(t, bindingtest.TokenSpec{})
+		address := "https://localhost:" + strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port)
+		status, output := inspect(t, token, append(w.flags(), "-jwks-url", address)...)
+		require.Equal(t, 3, status, output)
+		requireSays(t, output, "signature", "-", "certificate is valid for ?[2Jname, not localhost")
 		requireDiscreet(t, output, token)
 	})
 	t.Run("nonsense with control characters", func(t *testing.T) {
