@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	program = filepath.Join(folder, "proxycheck")
+	program = filepath.Join(folder, "proxycheck.exe")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
