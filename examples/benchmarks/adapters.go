@@ -6,6 +6,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -57,7 +58,7 @@ func (r *run) adapters() (err error) {
 		if err != nil {
 			return err
 		}
-		r.add(atMost("seen token, through "+framework.Name+": allocations above the framework's own", "%.0f",
+		r.add(report.AtMost("seen token, through the adapter: allocations above the framework's own", framework.Name, "%.0f",
 			adapterAllocations, float64(guarded-bare)))
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -72,12 +73,12 @@ func (r *run) goroutines() error {
 				}
 			}
 			// The median: a thread that loses its processor to another program while it holds a lock is no fault of the lock.
-			locks := atMost("64 goroutines on 2 processors, "+traffic.name+": waiting for locks of the library's",
+			locks := report.AtMost("64 goroutines on 2 processors: waiting for locks of the library's", traffic.name,
 				"%.1f %% of the processor time", 1, 100*measure.Ratio(waited, took).Median)
-			if !locks.met {
-				locks.result += ", in " + where
+			if !locks.Met() {
+				locks.Results[0].Text += ", in " + where
 			}
-			r.add(locks, atMost("64 goroutines instead of 1, "+traffic.name+": processor time of a check", "%.2f ×", 1.1,
+			r.add(locks, report.AtMost("64 goroutines instead of 1: processor time of a check", traffic.name, "%.2f ×", 1.1,
 				measure.Ratio(most, one).Median))
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -39,14 +40,11 @@ func (r *run) keys() error {
 }
 
 // flat makes a row of a ratio that should be 1, as far as can be told: what is alike differs by as much.
-func flat(work string, growth, noise measure.Spread) row {
+func flat(work string, growth, noise measure.Spread) report.Row {
 	allowed := max(leastNoise, math.Abs(noise.Median-1), noise.High-noise.Median)
-	return row{
-		work:   work,
-		target: fmt.Sprintf("at most 1.00 ×, and the noise of %.0f %%", math.Ceil(100*allowed)),
-		result: fmt.Sprintf("%.2f ×", growth.Median),
-		met:    growth.Median <= 1+math.Ceil(100*allowed)/100,
-	}
+	allowed = math.Ceil(100*allowed) / 100
+	return report.NewRow(work, "1.00 × within the noise", "", fmt.Sprintf("%.2f ×, noise %.0f %%", growth.Median, 100*allowed),
+		growth.Median <= 1+allowed)
 }
 
 var errSpent = errors.New("no request is left")

@@ -3,6 +3,7 @@
 //	go test -bench . -count 10     the ordinary benchmarks of Go, in the processor time of one machine
 //	go run .                       the same and more, in ratios that hold on a busy machine too, beside their targets
 //	go run . verify server         parts of it
+//	go run . -readme ../../README.md     and puts the table into the README; the chart beside it is chart.svg
 //
 // With go run it takes some minutes, and ends with 1 if a target is missed.
 package main
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/server"
 )
 
@@ -32,8 +34,13 @@ var errShort = errors.New("benchmarks: a target is missed")
 func command(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	chartPath := flags.String("chart", "chart.svg", "write the chart to this file, if the part verify is measured")
+	readmePath := flags.String("readme", "", "put the table into this file")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *readmePath != "" && flags.NArg() > 0 {
+		return errors.New("benchmarks: the table for a README is the whole")
 	}
 	for _, name := range flags.Args() {
 		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
@@ -44,11 +51,33 @@ func command(args []string, stdout, stderr io.Writer) error {
 	if err := r.measure(flags.Args()); err != nil {
 		return err
 	}
-	if err := printTable(stdout, r.rows); err != nil {
+	if err := report.Print(stdout, r.rows); err != nil {
 		return err
 	}
-	if shortfalls(r.rows) > 0 {
+	fmt.Fprintf(stdout, "\n%s\n%s\n", machine(), versions())
+	if err := r.write(*chartPath, *readmePath); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(r.rows, func(r report.Row) bool { return !r.Met() }) {
 		return errShort
 	}
 	return nil
+}
+
+// write writes the files that come of a run.
+func (r *run) write(chartPath, readmePath string) error {
+	if len(r.standings) > 0 {
+		drawing, err := report.Chart(panels(r.standings), machine(), versions())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(chartPath, []byte(drawing), 0o644); err != nil {
+			return err
+		}
+	}
+	if readmePath == "" {
+		return nil
+	}
+	text := report.Markdown(r.rows) + fmt.Sprintf("\nMeasured on %s, with %s.\n", machine(), versions())
+	return report.WriteReadme(readmePath, text)
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/server"
 )
 
@@ -31,12 +31,7 @@ func (r *run) server() (err error) {
 			return err
 		}
 		ratio := measure.Ratio(guarded, bare).Median
-		r.add(row{
-			fmt.Sprintf("server over mutual TLS, %s, seen tokens: processor time of a request", protocol(version)),
-			fmt.Sprintf("at most %.2f × bare", serverLimit),
-			fmt.Sprintf("%.3f × bare (%.1f µs)", ratio, bare.Median()/1000),
-			ratio <= serverLimit,
-		})
+		r.add(report.AtMost("server over mutual TLS, seen tokens: processor time of a request", protocol(version), "%.3f × bare", serverLimit, ratio))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -22,18 +23,18 @@ type flood struct {
 }
 
 var floods = []flood{
-	{"garbage, as long as a token", 0.1, binding.ReasonTokenMalformed, func(good string) string {
+	{"garbage", 0.1, binding.ReasonTokenMalformed, func(good string) string {
 		return text(len(good))
 	}},
-	{"garbage, in three parts", 0.1, binding.ReasonTokenMalformed, func(good string) string {
+	{"garbage in three parts", 0.1, binding.ReasonTokenMalformed, func(good string) string {
 		return text(len(good)/3) + "." + text(len(good)/3) + "." + text(len(good)/3)
 	}},
 	{"garbage behind a good header", 0.1, binding.ReasonTokenMalformed, func(good string) string {
 		header, rest, _ := strings.Cut(good, ".")
 		return header + "." + text(len(rest)-87) + "." + text(86)
 	}},
-	{"expired tokens", 1, binding.ReasonTokenExpired, nil},
-	{"forged tokens", 1, binding.ReasonTokenSignature, func(good string) string {
+	{"expired", 1, binding.ReasonTokenExpired, nil},
+	{"forged", 1, binding.ReasonTokenSignature, func(good string) string {
 		return good[:strings.LastIndexByte(good, '.')+1] + text(85) + "A" // 64 bytes, the last two bits of them 0
 	}},
 }
@@ -67,8 +68,8 @@ func (r *run) refused() error {
 		for i, f := range floods {
 			ratio := measure.Ratio(samples[i+1], samples[0]).Median
 			// Half a per cent is less than can be told apart.
-			r.add(row{"refused: " + f.name, fmt.Sprintf("at most %.2f × a first time", f.limit), fmt.Sprintf("%.2f ×", ratio),
-				ratio < f.limit+0.005})
+			r.add(report.NewRow("a refused request", fmt.Sprintf("at most %.2f × a first time", f.limit), f.name,
+				fmt.Sprintf("%.2f ×", ratio), ratio < f.limit+0.005))
 		}
 		return r.kept(stream, works[1:])
 	})
@@ -112,7 +113,7 @@ func (r *run) kept(stream *subject.Stream, works []measure.Work) error {
 		heap[i] = measure.Heap()
 	}
 	perRequest := float64(heap[1]-heap[0]) / float64(each*len(works))
-	r.add(atMost(fmt.Sprintf("refused: bytes of the heap that each of %d leaves", each*len(works)), "%.1f", 1, max(0, perRequest)))
+	r.add(report.AtMost("a refused request: what each of 100,000 leaves on the heap", "", "%.1f bytes", 1, max(0, perRequest)))
 	return nil
 }
 

@@ -7,12 +7,14 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 )
 
 // A run is one going through all that is measured.
 type run struct {
 	progress  io.Writer
-	rows      []row
+	rows      []report.Row
 	standings []standing
 	start     time.Time
 }
@@ -33,7 +35,7 @@ var parts = []part{
 	{"refused", (*run).refused},
 }
 
-func (r *run) add(rows ...row) { r.rows = append(r.rows, rows...) }
+func (r *run) add(rows ...report.Row) { r.rows = report.Merge(append(r.rows, rows...)) }
 
 // measure measures the parts that the names name, or all.
 func (r *run) measure(names []string) error {

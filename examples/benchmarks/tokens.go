@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -31,7 +32,7 @@ func (r *run) tokens() (err error) {
 	}
 	after := measure.Heap()
 	perToken := float64(after-before) / (many - 2*cacheBound)
-	r.add(atMost("a million different tokens: bytes of the heap that each leaves, once the cache is full", "%.1f", 1, max(0, perToken)))
+	r.add(report.AtMost("a million different tokens: what each leaves on the heap, the cache being full", "", "%.1f bytes", 1, max(0, perToken)))
 
 	return onProcessors(1, func() (err error) {
 		var works []measure.Work

@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
-// A target is what issue by issue was promised of an algorithm.
+// A target is what is promised of an algorithm.
 type target struct {
 	algorithm string
 	first     float64 // times bare
@@ -29,6 +30,9 @@ const (
 	firstAllocations = 40 // more than bare
 	seenAllocations  = 4
 )
+
+// seenTimesFaster is how many times the time of a seen token the fastest of the other libraries takes.
+const seenTimesFaster = 25
 
 // pool is how many tokens there are for the contenders, all different. The fewer, the smaller the heap and the shorter
 // a collection, of which several should fit into a slice.
@@ -96,26 +100,23 @@ func (r *run) contest(t target) (err error) {
 	r.standings = append(r.standings, s)
 
 	bare, first, seen := s.of(subject.BareName), s.of(subject.FirstName), s.of(subject.SeenName)
-	firstName, seenName := "first time, "+t.algorithm, "seen token, "+t.algorithm
 	r.add(
-		atMost(firstName, "%.2f × bare", t.first, measure.Ratio(first, bare).Median),
-		atMost(firstName+": allocations more than bare", "%.0f", firstAllocations,
+		report.AtMost("first time", t.algorithm, "%.2f × bare", t.first, measure.Ratio(first, bare).Median),
+		report.AtMost("first time: allocations more than bare", t.algorithm, "%.0f", firstAllocations,
 			allocations[subject.FirstName]-allocations[subject.BareName]),
 	)
 	if t.seen > 0 {
-		r.add(atMost(seenName+", through bindhttp to the handler", "%.1f %% of bare", t.seen, 100*measure.Ratio(seen, bare).Median))
+		r.add(report.AtMost("seen token, through bindhttp to the handler", t.algorithm, "%.1f %% of bare", t.seen,
+			100*measure.Ratio(seen, bare).Median))
 	}
-	r.add(atMost(seenName+": allocations", "%.0f", seenAllocations, allocations[subject.SeenName]))
+	r.add(report.AtMost("seen token, through bindhttp: allocations", t.algorithm, "%.0f", seenAllocations, allocations[subject.SeenName]))
 	peer, times := s.fastestPeer(subject.FirstName)
-	r.add(faster(fmt.Sprintf("fastest peer, %s (%s): to a first time", t.algorithm, peer), times))
-	_, times = s.fastestPeer(subject.SeenName)
-	r.add(atLeast(fmt.Sprintf("fastest peer, %s (%s): to a seen token", t.algorithm, peer), "%.0f ×", 25, math.Floor(times)))
+	r.add(report.NewRow("fastest of the other libraries, to a first time", "more than 1.00 ×", t.algorithm,
+		fmt.Sprintf("%.2f × (%s)", times, peer), times > 1))
+	peer, times = s.fastestPeer(subject.SeenName)
+	r.add(report.NewRow("fastest of the other libraries, to a seen token", fmt.Sprintf("at least %d ×", seenTimesFaster), t.algorithm,
+		fmt.Sprintf("%.1f × (%s)", times, peer), times >= seenTimesFaster))
 	return nil
-}
-
-// faster makes a row of how many times the time of ours the other's is.
-func faster(work string, times float64) row {
-	return row{work, "more than 1.00 ×", fmt.Sprintf("%.2f ×", times), times > 1}
 }
 
 func workOf(contender *subject.Contender) measure.Work {
@@ -130,4 +131,26 @@ func workOf(contender *subject.Contender) measure.Work {
 		}
 	}
 	return work
+}
+
+// panels are for the chart.
+func panels(standings []standing) []report.Panel {
+	var all []report.Panel
+	for _, s := range standings {
+		p := report.Panel{Algorithm: s.algorithm}
+		for _, sample := range s.samples {
+			b := report.Bar{Label: sample.Name, Kind: report.Other, Times: measure.Ratio(sample, s.of(subject.BareName)).Median}
+			switch sample.Name {
+			case subject.BareName:
+				b.Label, b.Kind = "signature alone", report.Bare
+			case subject.FirstName:
+				b.Label, b.Kind = "certbound, first", report.Ours
+			case subject.SeenName:
+				b.Label, b.Kind = "certbound, seen", report.Ours
+			}
+			p.Bars = append(p.Bars, b)
+		}
+		all = append(all, p)
+	}
+	return all
 }

@@ -1,0 +1,36 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// What stands between these in a README is the program's.
+const (
+	tableBegin = "<!-- benchmarks: begin; written by go run . -readme -->\n"
+	tableEnd   = "<!-- benchmarks: end -->\n"
+)
+
+// WriteReadme puts the text in the place of what the file has between the marks.
+func WriteReadme(path, table string) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	text, err := replaceTable(string(old), table)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
+}
+
+func replaceTable(text, table string) (string, error) {
+	before, rest, ok := strings.Cut(text, tableBegin)
+	_, after, found := strings.Cut(rest, tableEnd)
+	if !ok || !found {
+		return "", errors.New("report: no place for the table: " + strings.TrimSpace(tableBegin))
+	}
+	return before + tableBegin + "\n" + table + "\n" + tableEnd + after, nil
+}

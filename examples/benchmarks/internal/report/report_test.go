@@ -1,0 +1,87 @@
+package report_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/examples/benchmarks/internal/report"
+)
+
+func rows() []report.Row {
+	return report.Merge([]report.Row{
+		report.AtMost("first time", "ES256", "%.2f × bare", 1.1, 1.07),
+		report.AtMost("heap", "", "%.1f bytes", 1, 0),
+		report.AtMost("first time", "EdDSA", "%.2f × bare", 1.1, 1.1001),
+	})
+}
+
+func TestRowsOfOneTargetAreOne(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []report.Row{
+		{Work: "first time", Target: "at most 1.10 × bare", Results: []report.Result{
+			{Of: "ES256", Text: "1.07 × bare", Met: true}, {Of: "EdDSA", Text: "1.10 × bare", Met: false},
+		}},
+		{Work: "heap", Target: "at most 1.0 bytes", Results: []report.Result{{Text: "0.0 bytes", Met: true}}},
+	}, rows())
+	require.False(t, rows()[0].Met())
+	require.True(t, rows()[1].Met())
+}
+
+func TestTheTablesMarkWhatFallsShort(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, report.Print(&out, rows()))
+	lines := strings.Split(out.String(), "\n")
+	require.Contains(t, lines[1], "✗")
+	require.Contains(t, lines[1], "ES256 1.07 × bare, EdDSA 1.10 × bare (short of it)")
+	require.NotContains(t, lines[2], "✗")
+	require.Equal(t, "| work | target | result |\n|---|---|---|\n"+
+		"| first time | at most 1.10 × bare | ES256 1.07 × bare, **EdDSA 1.10 × bare** |\n"+
+		"| heap | at most 1.0 bytes | 0.0 bytes |\n", report.Markdown(rows()))
+}
+
+func TestTheReadmeKeepsAllButItsTable(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- benchmarks: begin; written by go run . -readme -->\n", "<!-- benchmarks: end -->\n"
+	path := filepath.Join(t.TempDir(), "README.md")
+	require.NoError(t, os.WriteFile(path, []byte("a\n"+begin+"old\n"+end+"z\n"), 0o600))
+	for range 2 {
+		require.NoError(t, report.WriteReadme(path, "new\n"))
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, "a\n"+begin+"\nnew\n\n"+end+"z\n", string(content))
+	}
+	require.NoError(t, os.WriteFile(path, []byte("a\n"+begin+"z\n"), 0o600))
+	require.ErrorContains(t, report.WriteReadme(path, "new\n"), "no place for the table")
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "a\n"+begin+"z\n", string(content))
+}
+
+func TestTheChartIsWellFormedForLightAndDark(t *testing.T) {
+	t.Parallel()
+	chart, err := report.Chart([]report.Panel{{Algorithm: "ES256", Bars: []report.Bar{
+		{Label: "signature alone", Kind: report.Bare, Times: 1}, {Label: "certbound, seen", Kind: report.Ours, Times: 0.0213},
+		{Label: "another", Kind: report.Other, Times: 2.5},
+	}}}, "AMD <EPYC>", "go1.26")
+	require.NoError(t, err)
+	decoder := xml.NewDecoder(strings.NewReader(chart))
+	for {
+		_, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+	}
+	for _, text := range []string{"@media (prefers-color-scheme: dark)", "0.021 ×", "2.50 ×", "AMD &lt;EPYC&gt;", `class="ours"`} {
+		require.Contains(t, chart, text)
+	}
+	require.NotContains(t, chart, "ZgotmplZ")
+}

@@ -1,0 +1,99 @@
+// Package report says what was measured: a table of targets and results, and a chart.
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// A Row is one target, and what was measured.
+type Row struct {
+	Work, Target string
+	Results      []Result
+}
+
+// A Result is what was measured of one of the things that a row is about.
+type Result struct {
+	Of   string // "" if there is one thing alone
+	Text string
+	Met  bool
+}
+
+func (r Result) String() string {
+	if r.Of == "" {
+		return r.Text
+	}
+	return r.Of + " " + r.Text
+}
+
+// Met reports whether nothing falls short of the target.
+func (r Row) Met() bool {
+	return !slices.ContainsFunc(r.Results, func(r Result) bool { return !r.Met })
+}
+
+// NewRow makes a row of one result.
+func NewRow(work, target, of, result string, met bool) Row {
+	return Row{work, target, []Result{{of, result, met}}}
+}
+
+// AtMost makes a row of a number and the largest that will do. The format is for both of them.
+func AtMost(work, of, format string, bound, measured float64) Row {
+	return NewRow(work, "at most "+fmt.Sprintf(format, bound), of, fmt.Sprintf(format, measured), measured <= bound)
+}
+
+// Merge returns the rows with the results of those in one row that have one work and one target.
+func Merge(rows []Row) []Row {
+	var all []Row
+	for _, r := range rows {
+		i := slices.IndexFunc(all, func(other Row) bool { return other.Work == r.Work && other.Target == r.Target })
+		if i < 0 {
+			all = append(all, r)
+			continue
+		}
+		all[i].Results = append(slices.Clip(all[i].Results), r.Results...)
+	}
+	return all
+}
+
+// Print writes the rows for a terminal, and marks those that fall short.
+func Print(w io.Writer, rows []Row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\twork\ttarget\tresult")
+	for _, r := range rows {
+		var results []string
+		for _, result := range r.Results {
+			text := result.String()
+			if !result.Met {
+				text += " (short of it)"
+			}
+			results = append(results, text)
+		}
+		mark := " "
+		if !r.Met() {
+			mark = "✗"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", mark, r.Work, r.Target, strings.Join(results, ", "))
+	}
+	return t.Flush()
+}
+
+// Markdown returns the rows as a table for a README, with what falls short in bold.
+func Markdown(rows []Row) string {
+	var b strings.Builder
+	b.WriteString("| work | target | result |\n|---|---|---|\n")
+	for _, r := range rows {
+		var results []string
+		for _, result := range r.Results {
+			text := result.String()
+			if !result.Met {
+				text = "**" + text + "**"
+			}
+			results = append(results, text)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Work, r.Target, strings.Join(results, ", "))
+	}
+	return b.String()
+}
