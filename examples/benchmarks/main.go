@@ -4,6 +4,7 @@
 //	go run .                       the same and more, in ratios that hold on a busy machine too, beside their targets
 //	go run . verify server         parts of it
 //	go run . -readme ../../README.md     and puts the table into the README; the chart beside it is chart.svg
+//	go run . -load                       a server under load instead: latencies, and processor time
 //
 // With go run it takes some minutes, and ends with 1 if a target is missed.
 package main
@@ -35,9 +36,14 @@ func command(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	chartPath := flags.String("chart", "chart.svg", "write the chart to this file, if the part verify is measured")
+	load := flags.Bool("load", false, "instead, put load on a server and tell how long it takes to answer")
 	readmePath := flags.String("readme", "", "put the table into this file")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	r := &run{progress: stderr, start: time.Now()}
+	if *load {
+		return r.load(stdout)
 	}
 	if *readmePath != "" && flags.NArg() > 0 {
 		return errors.New("benchmarks: the table for a README is the whole")
@@ -47,7 +53,6 @@ func command(args []string, stdout, stderr io.Writer) error {
 			return fmt.Errorf("benchmarks: no part %q", name)
 		}
 	}
-	r := &run{progress: stderr, start: time.Now()}
 	if err := r.measure(flags.Args()); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ const (
 	panelHead    = 30
 	barPitch     = 23
 	barHeight    = 15
-	labelWidth   = 128
+	labelWidth   = 136
 	valueWidth   = 64
 	barsWidth    = panelWidth - labelWidth - valueWidth - 20
 	footHeight   = 56
