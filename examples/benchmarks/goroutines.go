@@ -44,12 +44,12 @@ func (r *run) goroutines() error {
 			requests func() ([]*http.Request, error)
 			times    int // that each request is sent
 		}{
-			{"seen tokens", func() ([]*http.Request, error) { return seen, nil }, 2000},
-			{"first times", func() ([]*http.Request, error) { return stream.Requests(4096) }, 1},
+			{"seen tokens", func() ([]*http.Request, error) { return seen, nil }, r.count(2000)},
+			{"first times", func() ([]*http.Request, error) { return stream.Requests(r.count(4096)) }, 1},
 		} {
 			var one, most, waited, took measure.Sample
 			var where string
-			for i := range 9 {
+			for i := range r.plan(9, 0).Rounds {
 				r.round(i)
 				for _, goroutines := range []int{1, 64} {
 					requests, err := traffic.requests()

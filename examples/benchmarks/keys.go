@@ -29,7 +29,7 @@ func (r *run) keys() error {
 			defer closing(stream, &err)
 			works = append(works, firstTime(fmt.Sprintf("%d: %d keys", i, keys), stream))
 		}
-		samples, err := measure.Plan{Rounds: 25, Slice: 30 * time.Millisecond}.Run(works, r.round)
+		samples, err := r.plan(25, 30*time.Millisecond).Run(works, r.round)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,6 @@ const (
 	loadSlice       = 3 * time.Second
 	loadRounds      = 5
 	loadConnections = 32
-	loadTime        = 2 * loadRounds * loadSlice // of one version of HTTP
 )
 
 // A loaded route is what came of the load on it.
@@ -60,7 +59,7 @@ func (r *run) load(stdout io.Writer) (err error) {
 func short(latency time.Duration) string { return latency.Round(10 * time.Microsecond).String() }
 
 func (r *run) loadRoutes(child *server.Child, version int) (map[string]*loaded, error) {
-	defer r.begin(fmt.Sprintf("load, %s, %s", protocol(version), loadTime))()
+	defer r.begin("load, " + protocol(version))()
 	client := child.Client(version, loadConnections)
 	defer client.CloseIdleConnections()
 	routes := map[string]*loaded{server.Guarded: {}, server.Bare: {}}
@@ -69,7 +68,7 @@ func (r *run) loadRoutes(child *server.Child, version int) (map[string]*loaded, 
 			return nil, err
 		}
 	}
-	for round := range loadRounds {
+	for round := range r.plan(loadRounds, 0).Rounds {
 		order := []string{server.Guarded, server.Bare}
 		if round%2 == 1 {
 			order[0], order[1] = order[1], order[0]

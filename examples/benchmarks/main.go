@@ -36,12 +36,13 @@ func command(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	chartPath := flags.String("chart", "chart.svg", "write the chart to this file, if the part verify is measured")
+	once := flags.Bool("once", false, "as briefly as can be, to see that it works: nothing is judged, and no file written")
 	load := flags.Bool("load", false, "instead, put load on a server and tell how long it takes to answer")
 	readmePath := flags.String("readme", "", "put the table into this file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	r := &run{progress: stderr, start: time.Now()}
+	r := &run{once: *once, progress: stderr, start: time.Now()}
 	if *load {
 		return r.load(stdout)
 	}
@@ -54,6 +55,10 @@ func command(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	if err := r.measure(flags.Args()); err != nil {
+		return err
+	}
+	if r.once {
+		_, err := fmt.Fprintf(stdout, "%d rows, each measured once\n", len(r.rows))
 		return err
 	}
 	if err := report.Print(stdout, r.rows); err != nil {

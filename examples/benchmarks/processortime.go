@@ -49,18 +49,18 @@ func (r *run) serve(child *server.Child, client *http.Client, version int) (guar
 		if err != nil {
 			return 0, err
 		}
-		if err := child.Get(client, version, path, requestsPerSlice, serverConnections); err != nil {
+		if err := child.Get(client, version, path, r.count(requestsPerSlice), serverConnections); err != nil {
 			return 0, err
 		}
 		after, err := child.CPU()
-		return float64(after-before) / requestsPerSlice, err
+		return float64(after-before) / float64(r.count(requestsPerSlice)), err
 	}
 	for _, path := range []string{server.Guarded, server.Bare} { // connections and tokens, so that both are old
 		if _, err := slice(path); err != nil {
 			return guarded, bare, err
 		}
 	}
-	for round := range serverRounds {
+	for round := range r.plan(serverRounds, 0).Rounds {
 		first, second := server.Guarded, server.Bare
 		if round%2 == 1 {
 			first, second = second, first

@@ -61,7 +61,7 @@ func (r *run) refused() error {
 		for _, f := range floods {
 			works = append(works, f.work(stream))
 		}
-		samples, err := measure.Plan{Rounds: 25, Slice: 20 * time.Millisecond}.Run(works, r.round)
+		samples, err := r.plan(25, 20*time.Millisecond).Run(works, r.round)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (r *run) refused() error {
 
 // kept measures what the heap keeps of refused requests. The first of each kind may fill what has a bound.
 func (r *run) kept(stream *subject.Stream, works []measure.Work) error {
-	const each = 2 * cacheBound
+	each := r.count(2 * cacheBound)
 	see := func() error {
 		for _, work := range works {
 			for range each / 1000 {

@@ -8,11 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/certbound/certbound/examples/benchmarks/internal/measure"
 	"github.com/certbound/certbound/examples/benchmarks/internal/report"
 )
 
 // A run is one going through all that is measured.
 type run struct {
+	once      bool // see that it works: everything as briefly as can be
 	progress  io.Writer
 	rows      []report.Row
 	standings []standing
@@ -59,6 +61,22 @@ func (r *run) begin(what string) (done func()) {
 
 // round tells that one more round is over.
 func (r *run) round(int) { fmt.Fprint(r.progress, ".") }
+
+// plan is how long and how often to measure.
+func (r *run) plan(rounds int, slice time.Duration) measure.Plan {
+	if r.once {
+		return measure.Plan{Rounds: 1, Slice: time.Millisecond}
+	}
+	return measure.Plan{Rounds: rounds, Slice: slice}
+}
+
+// count is how often to do something.
+func (r *run) count(n int) int {
+	if r.once {
+		return min(n, 200)
+	}
+	return n
+}
 
 // onProcessors has the program use that many processors while f runs.
 func onProcessors(n int, f func() error) error {

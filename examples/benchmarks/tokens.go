@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -17,21 +16,22 @@ const (
 
 // tokens has one guard see a million different tokens, and compares it with one that has seen just enough to fill its cache.
 func (r *run) tokens() (err error) {
-	defer r.begin(fmt.Sprintf("tokens: %d different ones", many))()
+	defer r.begin("tokens")()
+	few, all := r.count(2*cacheBound), r.count(2*cacheBound)+r.count(many-2*cacheBound)
 	old, err := subject.NewStream("EdDSA", 0) // the cheapest to sign
 	if err != nil {
 		return err
 	}
 	defer closing(old, &err)
-	if err := r.see(old, 2*cacheBound); err != nil {
+	if err := r.see(old, few); err != nil {
 		return err
 	}
 	before := measure.Heap()
-	if err := r.see(old, many-2*cacheBound); err != nil {
+	if err := r.see(old, all-few); err != nil {
 		return err
 	}
 	after := measure.Heap()
-	perToken := float64(after-before) / (many - 2*cacheBound)
+	perToken := float64(after-before) / float64(all-few)
 	r.add(report.AtMost("a million different tokens: what each leaves on the heap, the cache being full", "", "%.1f bytes", 1, max(0, perToken)))
 
 	return onProcessors(1, func() (err error) {
@@ -43,12 +43,12 @@ func (r *run) tokens() (err error) {
 				return err
 			}
 			defer closing(young, &err)
-			if err := r.see(young, 2*cacheBound); err != nil {
+			if err := r.see(young, few); err != nil {
 				return err
 			}
 			works = append(works, firstTime(name, young))
 		}
-		samples, err := measure.Plan{Rounds: 25, Slice: 30 * time.Millisecond}.Run(works, r.round)
+		samples, err := r.plan(25, 30*time.Millisecond).Run(works, r.round)
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func (r *run) verify() error {
 func (r *run) contest(t target) (err error) {
 	done := r.begin("verify " + t.algorithm)
 	defer done()
-	contest, err := subject.NewContest(t.algorithm, pool)
+	contest, err := subject.NewContest(t.algorithm, r.count(pool))
 	if err != nil {
 		return err
 	}
@@ -84,15 +84,15 @@ func (r *run) contest(t target) (err error) {
 	var works []measure.Work
 	allocations := make(map[string]float64)
 	for _, contender := range contest.Contenders {
-		work := workOf(contender)
+		work := workOf(contender, r.count(pool))
 		works = append(works, work)
-		n, err := measure.Allocations(work, pool)
+		n, err := measure.Allocations(work, r.count(pool))
 		if err != nil {
 			return err
 		}
 		allocations[contender.Name] = float64(n)
 	}
-	samples, err := measure.Plan{Rounds: 25, Slice: 50 * time.Millisecond}.Run(works, r.round)
+	samples, err := r.plan(25, 50*time.Millisecond).Run(works, r.round)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (r *run) contest(t target) (err error) {
 	return nil
 }
 
-func workOf(contender *subject.Contender) measure.Work {
+func workOf(contender *subject.Contender, pool int) measure.Work {
 	work := measure.Work{Name: contender.Name, Once: contender.Once}
 	if contender.Left() <= pool {
 		work.Most = pool
