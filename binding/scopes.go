@@ -30,7 +30,7 @@ func CheckScopes(r *http.Request, scopes ...string) error {
 func (t *Token) missesAny(scopes []string) *Error {
 	for _, scope := range scopes {
 		if !t.HasScope(scope) {
-			return &Error{Reason: ReasonScopeMissing, Scopes: slices.Clone(scopes)}
+			return &Error{Reason: ReasonScopeMissing, Scopes: scopes}
 		}
 	}
 	return nil

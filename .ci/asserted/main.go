@@ -1,8 +1,9 @@
 // Command asserted names every test below the current folder that executes code and asserts nothing: a Test or Fuzz
 // function, or a function that one hands to t.Run or f.Fuzz, from which no assertion is reached. An assertion is a call of
 // testify's require or assert, of t.Error and its like, of goleak, or of a function that takes a *testing.T and reaches
-// one. Examples with Output are compared by go test; those without are documentation, and never run. It prints one line
-// of counts. Exit status 1 if there is such a test.
+// one. Examples with Output are compared by go test; those without are documentation, and never run. It also names every
+// test that .github/SECURITY.md speaks of and that is none. It prints one line of counts. Exit status 1 if there is a
+// name to print.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -45,6 +47,16 @@ func main() {
 	known := asserting(parsed)
 	functions, _ := declared(parsed)
 	tests, parts, found := 0, 0, 0
+	promised, err := os.ReadFile(".github/SECURITY.md")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\bTest[A-Z]\w*`).FindAllString(string(promised), -1) {
+		if !slices.ContainsFunc(functions, func(f *ast.FuncDecl) bool { return f.Name.Name == name }) {
+			found++
+			fmt.Printf(".github/SECURITY.md: there is no %s\n", name)
+		}
+	}
 	for _, function := range functions {
 		if !isTest(files, function) {
 			continue
