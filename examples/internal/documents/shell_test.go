@@ -39,14 +39,15 @@ func checkShell(t *testing.T, b block, _ []block) {
 		arguments := strings.Fields(command)
 		require.GreaterOrEqual(t, len(arguments), 3, "%s:%d: %q", b.document, b.line, command)
 		require.Equal(t, []string{"go", "run"}, arguments[:2], "%s:%d: nothing tries %q", b.document, b.line, command)
-		require.True(t, strings.HasPrefix(arguments[2], "./examples/"), "%s:%d: %q", b.document, b.line, command)
+		example := strings.Replace(arguments[2], module, ".", 1)
+		require.True(t, strings.HasPrefix(example, "./examples/"), "%s:%d: %q", b.document, b.line, command)
 		if len(arguments) == 3 {
-			output, err := goCommand("run", arguments[2])
+			output, err := goCommand("run", example)
 			require.NoError(t, err, "%s:%d: %s: %s", b.document, b.line, command, output)
 			continue
 		}
 		// It needs what only its user has. What can be known is that it takes the flags.
-		usage, _ := goCommand("run", arguments[2], "-help")
+		usage, _ := goCommand("run", example, "-help")
 		for _, argument := range arguments[3:] {
 			if name := flagName.FindString(argument); name != "" {
 				require.Regexp(t, `(?m)^\s+`+name+`\b`, usage, "%s:%d: %s", b.document, b.line, command)
