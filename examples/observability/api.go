@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/adapters/bindotel"
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks"
+)
+
+// An api is a protected API and what is measured of it: this is what a user of
+// the library writes.
+type api struct {
+	accounts http.Handler
+	metrics  http.Handler // for Prometheus, on a socket that the world does not see
+	close    func()
+}
+
+func newAPI(config jwks.Config, logger *slog.Logger) (*api, error) {
+	registry := prometheus.NewRegistry()
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+	if err != nil {
+		return nil, err
+	}
+	observer, err := bindotel.New(bindotel.Config{
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter)),
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// Each event is measured and logged.
+	logKeys, logDecisions := jwks.LogEvents(logger), binding.LogEvents(logger)
+	config.Observe = func(event jwks.Event) {
+		observer.ObserveKeys(event)
+		logKeys(event)
+	}
+	tokens, err := jwks.New(config)
+	if err != nil {
+		return nil, err
+	}
+	stop := func() {
+		_ = observer.Close()
+		_ = tokens.Close()
+	}
+	if err := observer.Watch(tokens); err != nil {
+		stop()
+		return nil, err
+	}
+	guard, err := binding.New(binding.Config{
+		Tokens: tokens,
+		Observe: func(ctx context.Context, event binding.Event) {
+			observer.Observe(ctx, event)
+			logDecisions(ctx, event)
+		},
+	})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	accounts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := binding.TokenFromContext(r.Context()) // it is there: the guard has admitted the request
+		fmt.Fprintf(w, "the accounts of %s\n", token.ClientID())
+	})
+	return &api{
+		accounts: bindhttp.Protect(guard)(accounts),
+		metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		close:    stop,
+	}, nil
+}

@@ -1,0 +1,68 @@
+// Command observability is a protected API with an endpoint for Prometheus, and
+// all that can happen to it: clients, a thief with a stolen token, a client that
+// renewed its certificate and kept its token, tokens that expired or were forged
+// or issued without a binding. It plays that story again and again until it is
+// stopped.
+//
+//	go run . -metrics 127.0.0.1:9464
+//
+// queries.md holds the questions of an operator, and the queries that answer
+// them. Each is tested against this story.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run plays the story until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("observability", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	metrics := flags.String("metrics", "127.0.0.1:9464", "where Prometheus finds the metrics")
+	every := flags.Duration("every", 10*time.Second, "how often the story is played")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *every <= 0 {
+		return errors.New("-every must be longer than nothing")
+	}
+	w, err := newWorld(*metrics, slog.New(slog.NewTextHandler(stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	fmt.Fprintf(stdout, "metrics at %s\n", w.scraped)
+	ticker := time.NewTicker(*every)
+	defer ticker.Stop()
+	for {
+		if err := w.play(ctx, append(w.ordinary(), w.trouble()...)); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

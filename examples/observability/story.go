@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/jwks"
+)
+
+const audience = "https://api.bank.example"
+
+// The clients of the story.
+const (
+	budget  = "budget-app"  // whose token is stolen
+	payroll = "payroll-app" // which renews its certificate badly
+)
+
+// A world is everybody in the story: the authorization server, the API and its
+// metrics, the clients and a thief.
+type world struct {
+	as      *bindingtest.AuthorizationServer
+	api     *api
+	server  *httptest.Server
+	metrics *http.Server
+	scraped string // the URL of the metrics
+
+	budget, payroll, renewed, thief         tls.Certificate
+	budgetToken, payrollToken               string
+	expiredToken, forgedToken, unboundToken string
+}
+
+// newWorld makes one, with its metrics on a loopback address.
+func newWorld(address string, logger *slog.Logger) (w *world, err error) {
+	w = &world{}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.as, err = bindingtest.NewAuthorizationServer(bindingtest.Config{Audience: audience, Lifetime: 24 * time.Hour}); err != nil {
+		return w, err
+	}
+	if w.api, err = newAPI(jwks.Config{Issuer: w.as.Issuer(), Audiences: []string{audience}, Transport: w.as.Transport()}, logger); err != nil {
+		return w, err
+	}
+	w.server = w.as.Serve(w.api.accounts)
+	if err = w.dress(); err != nil {
+		return w, err
+	}
+
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return w, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", w.api.metrics)
+	w.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	w.scraped = "http://" + listener.Addr().String() + "/metrics"
+	go func() { _ = w.metrics.Serve(listener) }() // until close
+	return w, nil
+}
+
+// dress gives everybody certificates and tokens.
+func (w *world) dress() (err error) {
+	certificate := func(name string) (c tls.Certificate) {
+		if err == nil {
+			c, err = w.as.NewClientCertificate(name)
+		}
+		return c
+	}
+	w.budget, w.payroll, w.renewed, w.thief = certificate(budget), certificate(payroll), certificate(payroll), certificate("thief")
+	token := func(spec bindingtest.TokenSpec) (text string) {
+		if err == nil {
+			text, err = w.as.Token(spec)
+		}
+		return text
+	}
+	w.budgetToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf})
+	w.payrollToken = token(bindingtest.TokenSpec{ClientID: payroll, Certificate: w.payroll.Leaf})
+	w.expiredToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf, ExpiresIn: -time.Hour})
+	w.forgedToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.thief.Leaf, ForgedSignature: true})
+	w.unboundToken = token(bindingtest.TokenSpec{ClientID: budget})
+	return err
+}
+
+func (w *world) close() {
+	if w.metrics != nil {
+		_ = w.metrics.Close()
+	}
+	if w.server != nil {
+		w.server.Close()
+	}
+	if w.api != nil {
+		w.api.close()
+	}
+	if w.as != nil {
+		w.as.Close()
+	}
+}
+
+// An act is one request to the API, and the status of its answer.
+type act struct {
+	who          string
+	token        string
+	certificates []tls.Certificate
+	status       int
+}
+
+// ordinary is what happens on a good day.
+func (w *world) ordinary() []act {
+	return []act{
+		{"a client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK},
+		{"another client", w.payrollToken, []tls.Certificate{w.payroll}, http.StatusOK},
+	}
+}
+
+// trouble is what happens on another day.
+func (w *world) trouble() []act {
+	return []act{
+		{"the client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK},
+		{"a thief with its token", w.budgetToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
+		{"the thief without a certificate", w.budgetToken, nil, http.StatusUnauthorized},
+		{"the thief with a forged token", w.forgedToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
+		{"a client with a new certificate and the old token", w.payrollToken, []tls.Certificate{w.renewed}, http.StatusUnauthorized},
+		{"a client with an expired token", w.expiredToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
+		{"a client whose token was issued without a binding", w.unboundToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
+	}
+}
+
+// play sends the requests.
+func (w *world) play(ctx context.Context, acts []act) error {
+	for _, a := range acts {
+		status, err := w.send(ctx, a)
+		if err != nil {
+			return err
+		}
+		if status != a.status {
+			return fmt.Errorf("%s: the answer is %d and not %d", a.who, status, a.status)
+		}
+	}
+	return nil
+}
+
+func (w *world) send(ctx context.Context, a act) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	client := w.as.HTTPClient(a.certificates...)
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+// newKey has the authorization server sign with a new key: a client with a new
+// token is admitted at once if the server publishes it, and asked to come back
+// if the server is away.
+func (w *world) newKey(away bool) ([]act, error) {
+	status := http.StatusOK
+	if away {
+		status = http.StatusServiceUnavailable
+		w.as.SetJWKSHandler(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }))
+	}
+	if err := w.as.Rotate(); err != nil {
+		return nil, err
+	}
+	token, err := w.as.Token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf})
+	return []act{{"a client with a token by a new key", token, []tls.Certificate{w.budget}, status}}, err
+}
