@@ -164,7 +164,7 @@ func (i *inspection) otherIssuer(ctx context.Context, client *metadata.Client) [
 func (i *inspection) published(ctx context.Context) []string {
 	select {
 	case event := <-i.keys.fetched: // told soon after the keys were used
-		lines := []string{fmt.Sprintf("it publishes %d usable: kid %s", event.Keys, quoteAll(event.Added))}
+		lines := []string{fmt.Sprintf("usable keys there: %d, with kid %s", event.Keys, quoteAll(event.Added))}
 		for _, ignored := range event.Ignored[:min(len(event.Ignored), 8)] {
 			lines = append(lines, fmt.Sprintf("note: key %s is not used: %s", quote(ignored.KeyID), clean(ignored.Problem)))
 		}

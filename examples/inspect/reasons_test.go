@@ -302,7 +302,7 @@ var refusals = map[string]refusal{
 		token: spec(bindingtest.TokenSpec{ExpiresIn: 24 * time.Hour}), args: []string{"-max-lifetime", "1h"},
 	},
 	"an unknown kid": {
-		reason: binding.ReasonTokenKeyUnknown, label: "signature", texts: []string{"publishes no key for it", "it publishes 1 usable"},
+		reason: binding.ReasonTokenKeyUnknown, label: "signature", texts: []string{"publishes no key for it", "usable keys there: 1, with kid"},
 		token: header(map[string]any{"kid": "gone"}),
 	},
 	"forged": {
