@@ -3,12 +3,14 @@ package binding_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +78,48 @@ func FuzzParseToken(f *testing.F) {
 			require.NotContains(t, confirmation, "jkt")
 		}
 	})
+}
+
+// FuzzConfirmation: a confirmation is a certificate's if and only if another reader takes it for one, with the same thumbprint.
+func FuzzConfirmation(f *testing.F) {
+	f.Add(`{"x5t#S256":"` + appendixA + `"}`)
+	f.Add(` { "other" : [ { "a" : 1 } , {} ] , "x5t#S256" : "` + appendixA + `" } `)
+	f.Add(`{"x5t\u0023S256":"\u0041` + appendixA[1:] + `"}`)
+	f.Add(`{"x5t#S256":"` + appendixA + `","\ud800":1,"\ud801":2}`)
+	for _, test := range badConfirmations(f) {
+		f.Add(test.cnf)
+	}
+	f.Fuzz(func(t *testing.T, cnf string) {
+		if !json.Valid([]byte(cnf)) {
+			t.Skip() // FuzzParseToken has those
+		}
+		token, err := binding.ParseToken([]byte(`{"cnf":` + cnf + `}`))
+		want, ok := confirmation(cnf)
+		require.Equal(t, ok, err == nil, "%v", err)
+		if !ok {
+			require.Nil(t, token)
+			require.Equal(t, "invalid_token", refusalOf(t, err).Code())
+			return
+		}
+		thumbprint, bound := token.Thumbprint()
+		require.True(t, bound)
+		require.Equal(t, want, thumbprint)
+	})
+}
+
+// confirmation reads cnf with the standard library alone.
+func confirmation(cnf string) (thumbprint binding.Thumbprint, ok bool) {
+	var members map[string]any
+	if json.Unmarshal([]byte(cnf), &members) != nil || !utf8.ValidString(cnf) || distinctNames([]byte(`[`+cnf+`]`)) != nil {
+		return thumbprint, false
+	}
+	_, dpop := members["jkt"]
+	value, _ := members["x5t#S256"].(string)
+	digest, err := base64.RawURLEncoding.DecodeString(value)
+	if dpop || err != nil || len(digest) != len(thumbprint) || base64.RawURLEncoding.EncodeToString(digest) != value {
+		return thumbprint, false
+	}
+	return binding.Thumbprint(digest), true
 }
 
 // distinctNames looks at each object of a JSON text with encoding/json's decoder.

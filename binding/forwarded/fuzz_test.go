@@ -1,8 +1,15 @@
 package forwarded_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/asn1"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,5 +77,106 @@ func fuzz(f *testing.F, encoding forwarded.Format) {
 		if err == nil {
 			require.Equal(t, certificate, again)
 		}
+	})
+}
+
+// FuzzTrustPeers: a peer is trusted only if package net, which has another reader of addresses, finds it in the range; and
+// always if it does, and the address is written as a connection's is.
+func FuzzTrustPeers(f *testing.F) {
+	for _, peer := range []string{
+		"192.0.2.9:1", "[::ffff:192.0.2.9]:1", "[fe80::1%eth0]:1", "[fd00::1]:1", "192.0.2.9", "::1", "[192.0.2.9]:1", "192.0.2.9:", "192.0.2.9:http", "192.0.2.9:65536", "192.0.2.9:-1",
+		"192.0.2.09:1", "192.0.2:1", "0300.0.2.9:1", "[::ffff:c000:209]:1", "@", "", ":1", "192.0.2.9:1, 203.0.113.1:1", " 192.0.2.9:1", "192.0.2.9:1\n", "[::]:1", "[::1%]:1", "[::ffff:192.0.2.9%1]:1", "localhost:1",
+	} {
+		for _, prefix := range []string{"192.0.2.0/24", "::ffff:192.0.2.0/120", "fe80::/10", "fc00::/7", "192.0.2.77/24", "192.0.2.9/32"} {
+			f.Add(peer, prefix)
+		}
+	}
+	f.Add("192.0.2.9:1", "0.0.0.0/0")
+	f.Add("192.0.2.9:1", "::/0")
+	f.Add("192.0.2.9:1", "::ffff:0:0/96")
+	f.Add("192.0.2.9:1", "::ffff:0.0.0.0/10")
+	f.Fuzz(func(t *testing.T, peer, prefix string) {
+		parsed, err := netip.ParsePrefix(prefix)
+		if err != nil {
+			t.Skip()
+		}
+		source, err := forwarded.New(forwarded.Config{Format: forwarded.SHA256Hex, Header: "X-Test-Cert", Trust: []forwarded.Trust{forwarded.TrustPeers(parsed)}})
+		first, network, errNet := net.ParseCIDR(prefix)
+		require.NoError(t, errNet)
+		ones, bits := network.Mask.Size()
+		if first.To4() != nil {
+			ones -= bits - 32 // IPv4 in IPv6 form
+		}
+		if err != nil {
+			require.Less(t, ones, 8)
+			return
+		}
+		require.GreaterOrEqual(t, ones, 7)
+		other := "203.0.113.1:1"
+		if network.Contains(net.ParseIP("203.0.113.1")) {
+			other = "198.51.100.1:1"
+		}
+		header := http.Header{"X-Test-Cert": {strings.Repeat("ab", 32)}, "X-Forwarded-For": {peer}, "Forwarded": {"for=" + peer}}
+		byField := requestWith(header)
+		byField.RemoteAddr = peer
+		byConnection := requestWith(header)
+		byConnection.RemoteAddr = other // as middleware left it
+		byConnection = byConnection.WithContext(forwarded.ConnContext(t.Context(), conn{remote: addressText(peer)}))
+		address, usual := addressOf(peer)
+		within := address != nil && network.Contains(address)
+		for _, r := range []*http.Request{byField, byConnection} {
+			_, err := source.ClientCertificate(r)
+			if err == nil {
+				require.True(t, within)
+				continue
+			}
+			requireReason(t, binding.ReasonForwardedUntrusted, err)
+			require.False(t, within && usual)
+		}
+	})
+}
+
+// addressText is the address of a connection by its text.
+type addressText string
+
+func (a addressText) Network() string { return "tcp" }
+func (a addressText) String() string  { return string(a) }
+
+// addressOf reads the address of a peer with package net, and reports whether it is in the form that a connection's has.
+func addressOf(peer string) (address net.IP, usual bool) {
+	host, port, err := net.SplitHostPort(peer)
+	if err != nil {
+		return nil, false
+	}
+	host, zone, _ := strings.Cut(host, "%")
+	number, err := strconv.ParseUint(port, 10, 16)
+	if address = net.ParseIP(host); address == nil || err != nil {
+		return nil, false
+	}
+	return address, (&net.TCPAddr{IP: address, Port: int(number), Zone: zone}).String() == peer
+}
+
+// FuzzHeaderName puts another header beside the proxy's. If a careless reader could take it for that, nobody's certificate is
+// believed; otherwise it changes nothing.
+func FuzzHeaderName(f *testing.F) {
+	for _, name := range []string{
+		"X-Test-Cert", "x-test-cert", "X_Test_Cert", "X.Test.Cert", "X-Test-cert", "X-Test-Cert ", "X-Test-Certs", "X-Test", "X\xffTest-Cert", "X\u00e9Test-Cert", "\u212aTest-Cert", "", "Client-Cert",
+	} {
+		f.Add(name, strings.Repeat("ab", 32))
+		f.Add(name, "")
+	}
+	looksLike := regexp.MustCompile(`(?s)\A[xX][^A-Za-z0-9][tT][eE][sS][tT][^A-Za-z0-9][cC][eE][rR][tT]\z`)
+	source := sourceOf(f, forwarded.SHA256Hex)
+	f.Fuzz(func(t *testing.T, name, value string) {
+		header := http.Header{"X-Test-Cert": {strings.Repeat("cd", 32)}}
+		header[name] = append(header[name], value)
+		certificate, err := source.ClientCertificate(requestWith(header))
+		if len(name) == len("X-Test-Cert") && looksLike.MatchString(name) {
+			requireReason(t, binding.ReasonForwardedAmbiguous, err)
+			require.Zero(t, certificate)
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, bytes.Repeat([]byte{0xcd}, 32), certificate.Thumbprint[:])
 	})
 }

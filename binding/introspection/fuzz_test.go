@@ -21,15 +21,21 @@ func FuzzAnswer(f *testing.F) {
 		`{"active":true,"aud":"https://api.example","token_type":"refresh_token"}`,
 		`{"\u0061ctive":true,"aud":"https://api.example","cnf":{"x5t#S256":"` + thumbprint + `"}}`,
 	} {
-		f.Add([]byte(seed))
+		f.Add(http.StatusOK, []byte(seed))
 	}
+	f.Add(http.StatusUnauthorized, []byte(`{"error":"invalid_client"}`))
+	f.Add(http.StatusBadRequest, []byte(`{"error":"invalid_request\r\n","error":1}`))
+	f.Add(http.StatusCreated, []byte(text(good(nil))))
 	s := &server{}
 	c := config(s)
 	c.ActiveFor, c.InactiveFor = -1, -1
 	now := time.Now()
 	c.Clock = func() time.Time { return now }
-	f.Fuzz(func(t *testing.T, body []byte) {
-		s.set(func(s *server) { s.answer = always(http.StatusOK, string(body)) })
+	f.Fuzz(func(t *testing.T, code int, body []byte) {
+		if code < 200 || code > 599 {
+			t.Skip()
+		}
+		s.set(func(s *server) { s.answer = always(code, string(body)) })
 		token, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
 		if err != nil {
 			require.Nil(t, token)
@@ -37,6 +43,7 @@ func FuzzAnswer(f *testing.F) {
 			require.Contains(t, []int{http.StatusUnauthorized, http.StatusServiceUnavailable}, status)
 			return
 		}
+		require.Equal(t, http.StatusOK, code)
 		var claims map[string]any
 		require.NoError(t, json.Unmarshal(body, &claims))
 		require.Equal(t, true, claims["active"])

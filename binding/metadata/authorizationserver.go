@@ -106,11 +106,17 @@ func WellKnown(issuer string) ([]string, error) {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(issuer, "#") {
 		return nil, fmt.Errorf("metadata: %q is no issuer identifier (RFC 8414 section 2)", issuer)
 	}
-	origin, path := u.Scheme+"://"+u.Host, strings.TrimSuffix(u.EscapedPath(), "/")
+	origin, path := originOf(u), strings.TrimSuffix(u.EscapedPath(), "/")
 	return []string{
 		origin + "/.well-known/oauth-authorization-server" + path,
 		origin + path + "/.well-known/openid-configuration",
 	}, nil
+}
+
+// originOf returns scheme and host as a URL begins: the zone of an address is
+// escaped there, and not in u.Host.
+func originOf(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
 func (c *Client) read(document []byte, issuer, address string) (*AuthorizationServer, error) {

@@ -158,6 +158,11 @@ func (c *Client) CheckURL(address string) error {
 	if strings.ContainsFunc(address+u.Host, isNotPrintableASCII) {
 		return fmt.Errorf("metadata: %w", ErrURL)
 	}
+	// An address of IPv6 may have a zone (RFC 6874). Anywhere else a percent sign
+	// is one more way to write a host that no two readers read alike.
+	if strings.Contains(u.Host, "%") && !strings.HasPrefix(u.Host, "[") {
+		return fmt.Errorf("metadata: %w", ErrURL)
+	}
 	return nil
 }
 

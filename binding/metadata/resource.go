@@ -141,7 +141,7 @@ func resourceMetadataURL(resource string) (*url.URL, error) {
 	if escaped == "/" {
 		escaped = ""
 	}
-	return url.Parse(u.Scheme + "://" + u.Host + wellKnownResource + escaped)
+	return url.Parse(originOf(u) + wellKnownResource + escaped)
 }
 
 // URL returns where the metadata is: the value for Config.ResourceMetadata of

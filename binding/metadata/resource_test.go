@@ -52,6 +52,7 @@ func TestResourceIsAtTheURLThatItsNameSays(t *testing.T) {
 		"https://api.bank.example/v1/pay":     "https://api.bank.example/.well-known/oauth-protected-resource/v1/pay",
 		"https://api.bank.example/a%2Fb/c%20": "https://api.bank.example/.well-known/oauth-protected-resource/a%2Fb/c%20",
 		"https://[::1]:8443/v1":               "https://[::1]:8443/.well-known/oauth-protected-resource/v1",
+		"https://[fe80::1%25eth0]/v1":         "https://[fe80::1%25eth0]/.well-known/oauth-protected-resource/v1",
 	} {
 		t.Run(resource, func(t *testing.T) {
 			t.Parallel()

@@ -57,6 +57,8 @@ func TestCheckURL(t *testing.T) {
 		"a soft hyphen":          "https://local\u00adhost/",
 		"letters in circles":     "https://ⓛocalhost/",
 		"ideographic full stops": "https://169。254。169。254/",
+		"a percent sign":         "https://a%25b.example/",
+		"IPv4 with a zone":       "https://127.0.0.1%25lo/",
 		"a name in Unicode":      "https://caf\u00e9.example/",
 		"a path in Unicode":      "https://a.example/caf\u00e9",
 	} {
@@ -201,6 +203,7 @@ func TestWellKnown(t *testing.T) {
 		"https://a.example/t1/":       {"https://a.example/.well-known/oauth-authorization-server/t1", "https://a.example/t1/.well-known/openid-configuration"},
 		"https://a.example/t1/v2.0":   {"https://a.example/.well-known/oauth-authorization-server/t1/v2.0", "https://a.example/t1/v2.0/.well-known/openid-configuration"},
 		"https://a.example/a%2Fb/%20": {"https://a.example/.well-known/oauth-authorization-server/a%2Fb/%20", "https://a.example/a%2Fb/%20/.well-known/openid-configuration"},
+		"https://[fe80::1%25e]/t":     {"https://[fe80::1%25e]/.well-known/oauth-authorization-server/t", "https://[fe80::1%25e]/t/.well-known/openid-configuration"},
 		"http://127.0.0.1:1/t":        {"http://127.0.0.1:1/.well-known/oauth-authorization-server/t", "http://127.0.0.1:1/t/.well-known/openid-configuration"},
 	} {
 		addresses, err := metadata.WellKnown(issuer)
