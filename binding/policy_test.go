@@ -31,24 +31,24 @@ func policyTable() policies {
 	)
 	return policies{
 		policies:     []string{"RequireBound", "DangerouslyAcceptUnbound", "DangerouslyBearerOnly"},
-		tokens:       []string{"bound", "unbound", "bound by `jkt`", "`cnf` not understood"},
+		tokens:       []string{"bound", "without `cnf`", "bound by `jkt`", "`cnf` not understood"},
 		certificates: []string{"none", "right", "another", "unreadable", "unreadable, yet found"},
 		reasons: map[string]map[string][]binding.Reason{
 			"RequireBound": {
 				"bound":                {missing, ok, mismatch, unreadable, unreadable},
-				"unbound":              {unbound, unbound, unbound, unbound, unbound},
+				"without `cnf`":        {unbound, unbound, unbound, unbound, unbound},
 				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
 				"`cnf` not understood": {bad, bad, bad, bad, bad},
 			},
 			"DangerouslyAcceptUnbound": {
 				"bound":                {missing, ok, mismatch, unreadable, unreadable},
-				"unbound":              {ok, ok, ok, ok, ok},
+				"without `cnf`":        {ok, ok, ok, ok, ok},
 				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
 				"`cnf` not understood": {bad, bad, bad, bad, bad},
 			},
 			"DangerouslyBearerOnly": {
 				"bound":                {bound, bound, bound, bound, bound},
-				"unbound":              {ok, ok, ok, ok, ok},
+				"without `cnf`":        {ok, ok, ok, ok, ok},
 				"bound by `jkt`":       {dpop, dpop, dpop, dpop, dpop},
 				"`cnf` not understood": {bad, bad, bad, bad, bad},
 			},
@@ -72,7 +72,7 @@ func TestPolicies(t *testing.T) {
 	}
 	tokens := map[string][]byte{
 		"bound":                claims(t, boundTo(certificate)),
-		"unbound":              claims(t, nil),
+		"without `cnf`":        claims(t, nil),
 		"`cnf` not understood": claims(t, members{"cnf": null}),
 		"bound by `jkt`":       claims(t, members{"cnf": members{"jkt": appendixA}}),
 	}
@@ -82,7 +82,7 @@ func TestPolicies(t *testing.T) {
 			row := table.reasons[policy][kind]
 			require.Len(t, row, len(table.certificates))
 			for i, state := range table.certificates {
-				t.Run(fmt.Sprintf("%s, %s token, certificate %s", policy, kind, state), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, token %s, certificate %s", policy, kind, state), func(t *testing.T) {
 					t.Parallel()
 					guard := newGuard(t, binding.Config{Policy: allPolicies[policy], Certificates: certificates[state]})
 					require.Equal(t, allPolicies[policy], guard.Policy())
