@@ -15,7 +15,7 @@ func (s *session) conduct() []check {
 	}
 	marked := quote(s.canary + "\r\nSet-Cookie: a=b\r\n\r\n\x1b[31m\"<script>")
 	return slices.Concat(
-		rule(267, "RFC 6750 §3", anything, rejected,
+		rule(267, "RFC 6750 §3", anything, answered,
 			hostile("a kid that is made to hurt", s.issuer.header().with("kid", marked), claims),
 			hostile("a typ that is made to hurt", s.issuer.header().with("typ", marked), claims),
 			hostile("an alg that is made to hurt", s.issuer.header().with("alg", marked), claims),

@@ -104,8 +104,8 @@ func (k *Kit) check(ctx context.Context, target Target, each func(_ Case, judge 
 		})
 		return result
 	}
-	if ask(s.control("before everything", s.firstGoodRequest)).Failed {
-		return report, ErrNotJudged
+	if first := ask(s.control("before everything", s.firstGoodRequest)); first.Failed {
+		return report, fmt.Errorf("%w: it was answered with %s", ErrNotJudged, first.Got)
 	}
 	for _, section := range sections {
 		for _, one := range section.checks(s) {

@@ -10,20 +10,20 @@ import (
 type Verdict string
 
 const (
-	AsExpected Verdict = "as expected"
-	Deviates   Verdict = "deviates" // from Should
-	Violates   Verdict = "violates" // Must
-	Skipped    Verdict = "skipped"
+	AsExpected Verdict = "as expected" // in both
+	Deviates   Verdict = "deviates"    // from what should be
+	Violates   Verdict = "violates"    // what must be
+	Skipped    Verdict = "skipped"     // Result.Reason says why
 )
 
 // A Case is one input and what its answer should be.
 type Case struct {
-	Row     int    `json:"row"`     // 0 for the control
-	Section string `json:"section"` // "A" to "K", or "control"
-	Name    string `json:"name"`
+	Row     int    `json:"row"`              // 0 for the control
+	Section string `json:"section"`          // "A" to "K", or "control"
+	Name    string `json:"name"`             // what is sent, in a few words
 	Source  string `json:"source,omitempty"` // the RFC's section, or what else it is from
-	Must    string `json:"must"`
-	Should  string `json:"should"`
+	Must    string `json:"must"`             // the answer that the RFCs demand, in words
+	Should  string `json:"should"`           // the answer of this project's own guard, in words
 }
 
 // String returns section, row and name: "F/146 no certificate".
@@ -38,7 +38,7 @@ func (c Case) String() string {
 type Result struct {
 	Case
 
-	Verdict Verdict `json:"verdict"`
+	Verdict Verdict `json:"verdict"`       // by both of the Case's expectations
 	Got     string  `json:"got,omitempty"` // status and error code, or what else was seen
 
 	// Reason is why the case was skipped, or why Config.Except has it.
@@ -50,21 +50,21 @@ type Result struct {
 
 // A Report is what came of all cases. It holds no token, no certificate and no key.
 type Report struct {
-	Level   Level    `json:"level"`
-	Summary Summary  `json:"summary"`
-	Results []Result `json:"results"`
+	Level   Level    `json:"level"`   // Config.Level
+	Summary Summary  `json:"summary"` // of Results
+	Results []Result `json:"results"` // in the order in which the cases were asked, the control among them
 }
 
 // A Summary counts. A row is as expected if all of its cases are that were not skipped, and skipped if all were; else it is
 // as its worst case. The control is no row.
 type Summary struct {
-	Rows       int `json:"rows"` // without those that were skipped
-	AsExpected int `json:"as_expected"`
-	Deviating  int `json:"deviating"`
-	Violating  int `json:"violating"`
-	Skipped    int `json:"skipped"`
-	Cases      int `json:"cases"`  // without those that were skipped
-	Failed     int `json:"failed"` // cases, and the control
+	Rows       int `json:"rows"`        // without those that were skipped
+	AsExpected int `json:"as_expected"` // rows
+	Deviating  int `json:"deviating"`   // rows
+	Violating  int `json:"violating"`   // rows
+	Skipped    int `json:"skipped"`     // rows
+	Cases      int `json:"cases"`       // without those that were skipped
+	Failed     int `json:"failed"`      // cases, and the control
 }
 
 // String is one line: "143 rows, 143 as expected; 301 cases".

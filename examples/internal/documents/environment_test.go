@@ -54,6 +54,7 @@ var imports = []string{
 	"github.com/certbound/certbound/adapters/bindhttp",
 	"github.com/certbound/certbound/binding",
 	"github.com/certbound/certbound/binding/bindingtest",
+	"github.com/certbound/certbound/binding/bindingtest/conformance",
 	"github.com/certbound/certbound/binding/forwarded",
 	"github.com/certbound/certbound/binding/introspection",
 	"github.com/certbound/certbound/binding/metadata",

@@ -49,6 +49,9 @@ func checkShell(t *testing.T, b block, _ []block) {
 		// It needs what only its user has. What can be known is that it takes the flags.
 		usage, _ := goCommand("run", example, "-help")
 		for _, argument := range arguments[3:] {
+			if argument == "--" {
+				break // what follows are another program's
+			}
 			if name := flagName.FindString(argument); name != "" {
 				require.Regexp(t, `(?m)^\s+`+name+`\b`, usage, "%s:%d: %s", b.document, b.line, command)
 			}
