@@ -50,7 +50,7 @@ func call(t *testing.T, flags, line []string) (status int, stdout, stderr string
 	if line != nil {
 		flags = append(append(flags[:len(flags):len(flags)], "--"), line...)
 	}
-	command := exec.Command(conformance, flags...)
+	command := exec.Command(conformance, append([]string{"-timeout", "1m"}, flags...)...)
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	err := command.Run()

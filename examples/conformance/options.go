@@ -49,6 +49,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	flags.BoolVar(&o.config.VerifiesClients, "verifies-clients", false, "the server verifies client certificates, against {client-ca-file}")
 	flags.DurationVar(&o.config.KeyWait, "key-wait", 5*time.Second, "how long the server may take to learn a new key")
 	flags.DurationVar(&o.config.RemovedKeyAfter, "removed-key-after", 0, "how long the server may accept a key that is no longer published; 0 is not looked at")
+	flags.DurationVar(&o.config.Timeout, "timeout", 10*time.Second, "how long one answer may take")
 	rootCA := flags.String("root-ca", "", "PEM `file`: who issued the certificate of the server at -url, if not the kit")
 	level := flags.String("level", "must", "what counts as failed: must (what RFCs demand) or should (every other answer than this project's)")
 	except := func(value string) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest/conformance"
 )
 
-// impatient is for servers in the test's own process, which learn a key at once or never.
-var impatient = conformance.Config{KeyWait: 200 * time.Millisecond}
+// impatient is for servers in the test's own process, which learn a key at once or never. Only the machine may be slow.
+var impatient = conformance.Config{KeyWait: 200 * time.Millisecond, Timeout: time.Minute}
 
 // A server that is correct by the RFCs, and not as strict as this project's, violates nothing; what it deviates in is a
 // choice that it may make.

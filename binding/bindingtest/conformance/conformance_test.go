@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -18,10 +17,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func guarded(t *testing.T) func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
+// guarded makes a handler with this project's own guard.
+func guarded(t *testing.T, types ...string) func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
 	return func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
 		tokens, err := jwks.New(jwks.Config{
-			Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport(), Fresh: time.Second,
+			Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport(), Fresh: time.Second, TokenTypes: types,
 		})
 		if err != nil {
 			return nil, err
@@ -39,17 +39,55 @@ func guarded(t *testing.T) func(as *bindingtest.AuthorizationServer) (http.Handl
 	}
 }
 
+// The guard answers every case as it should, and not merely as it must.
 func TestGuard(t *testing.T) {
 	t.Parallel()
-	conformance.Run(t, conformance.Config{ScopePath: "/payments", RemovedKeyAfter: 10 * time.Second}, conformance.Handler(guarded(t)))
+	config := conformance.Config{ScopePath: "/payments", RemovedKeyAfter: time.Minute, KeyWait: time.Minute, Timeout: time.Minute}
+	conformance.Run(t, config, conformance.Handler(guarded(t)))
 }
 
+// What the Config says of tokens is so in all of them: a guard for just these finds no fault.
+func TestGuardOfOtherTokens(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]conformance.Config{
+		"RS256":         {Algorithm: "RS256"},
+		"ES384":         {Algorithm: "ES384"},
+		"EdDSA":         {Algorithm: "EdDSA"},
+		"typ JWT":       {TokenType: "JWT"},
+		"without a typ": {TokenType: "absent"},
+		"more of all": {
+			Audience: "https://api.bank.example", Path: "/payments?a=b", Scopes: []string{"accounts", "payments"},
+			Claims: map[string]any{"azp": "app", "jti": nil}, RemovedKeyAfter: time.Minute,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config.KeyWait, config.Timeout = time.Minute, time.Minute
+			kit := newKit(t, config)
+			var types []string
+			if config.TokenType != "" {
+				types = append(types, config.TokenType)
+			}
+			handler, err := guarded(t, types...)(kit.AuthorizationServer())
+			require.NoError(t, err)
+			server := kit.AuthorizationServer().Serve(handler)
+			defer server.Close()
+			report, err := kit.Check(t.Context(), conformance.Target{URL: server.URL})
+			require.NoError(t, err)
+			for _, result := range report.Results {
+				require.NotEqual(t, conformance.Violates, result.Verdict, result)
+				require.NotEqual(t, conformance.Deviates, result.Verdict, result)
+			}
+			require.Greater(t, report.Summary.AsExpected, 140)
+		})
+	}
+}
+
+// check checks a server that is judged, and returns the report.
 func check(t *testing.T, config conformance.Config, target conformance.Target) *conformance.Report {
 	t.Helper()
-	kit, err := conformance.New(config)
-	require.NoError(t, err)
-	defer kit.Close()
-	report, err := kit.Check(context.Background(), target)
+	kit := newKit(t, config)
+	report, err := kit.Check(t.Context(), target)
 	require.NoError(t, err)
 	return report
 }

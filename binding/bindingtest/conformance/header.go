@@ -8,8 +8,8 @@ import (
 // header is section C: the JOSE header, and which key and algorithm it may choose. The issuer signs every header that is
 // not said to be forged, so that the header alone decides.
 //
-// Not here: 75 and 78 to 81, which are keySet's; 77, a configuration; 82, which no library detects; 86 and 87, algorithms
-// that a server need not know.
+// Not here: 75 and 78 to 81, which are keySet's; 77, a configuration; 82, a key that takes the faulty chip's arithmetic; 86
+// and 87, algorithms that a server need not know.
 func (s *session) header() []check {
 	good, claims := s.issuer.header(), s.claims(s.holder)
 	raw := func(name, header string) check { return s.token(name, s.signText(header, claims.String())) }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/certbound/certbound/binding/bindingtest"
 )
@@ -40,15 +41,15 @@ func (s *session) oldKeys() []check {
 		return s.patiently(bound, func(a answer) bool { return !a.accepted }, send)
 	}
 	flood := func() answer {
-		const tokens, most = 50, 10
-		before := s.as.JWKSRequests()
-		for range tokens {
+		before, start := s.as.JWKSRequests(), time.Now()
+		for range 50 {
 			s.send(bearer(s.holder, s.sign(s.issuer.header().with("kid", quote(newID())), s.claims(s.holder))))
 		}
 		fetches := s.as.JWKSRequests() - before
-		return fact(fetches <= most, "%d requests for the key set", fetches)
+		// A server may fetch by a schedule of its own as well, if that is not more than twice in a second.
+		return fact(fetches <= 10+2*int(time.Since(start)/time.Second), "%d requests for the key set", fetches)
 	}
-	const bounded = "a bound for tokens with unknown keys"
+	const bounded = "a bound on what unknown keys bring about"
 	return slices.Concat(
 		rule(245, "RFC 7517 §5", anything, invalidToken,
 			custom("a token of a key that is no longer published", removed).

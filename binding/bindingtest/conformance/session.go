@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,9 +61,9 @@ func (s *session) close() {
 	}
 }
 
-// observations are what is to be said of all answers together: in which case it was first, and how often.
+// observations are what is to be said of all answers together.
 type observations struct {
-	refusals, unauthorized             int
+	refusals                           int
 	storable, leaking, mute, revealing string // the first answer that is so, by what it said
 }
 
@@ -85,13 +86,12 @@ func (s *session) watch(r request, a answer) {
 		note(&s.seen.storable, !strings.Contains(strings.ToLower(a.header.Get("Cache-Control")), "no-store"))
 	}
 	if a.status == http.StatusUnauthorized {
-		s.seen.unauthorized++
 		note(&s.seen.mute, len(a.header.Values("WWW-Authenticate")) == 0)
 	}
 	var all bytes.Buffer
 	_ = a.header.Write(&all)
 	_, _ = all.Write(a.body)
-	for _, field := range append(r.authorization, r.wire) {
+	for _, field := range slices.Concat(r.authorization, []string{r.wire}) {
 		for part := range strings.FieldsFuncSeq(field, func(c rune) bool { return strings.ContainsRune(". ,\r\n", c) }) {
 			if len(part) >= secretLength {
 				note(&s.seen.leaking, strings.Contains(all.String(), part))
