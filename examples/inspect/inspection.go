@@ -67,7 +67,11 @@ func (i *inspection) token(ctx context.Context) {
 		i.report.say("token", fail, fmt.Sprintf("JWT of %d bytes, which is more than a server reads", length), append(i.given.notes,
 			"the issuer puts too much into it: groups, roles, permissions?")...)
 	default:
-		i.report.say("token", plain, fmt.Sprintf("JWT of %d bytes", length), i.given.notes...)
+		notes := i.given.notes
+		if !strings.HasPrefix(i.given.token, "eyJ") {
+			notes = append(notes, `note: its header does not begin with {", so that a server which takes opaque tokens too (introspection.ByForm) takes it for one`)
+		}
+		i.report.say("token", plain, fmt.Sprintf("JWT of %d bytes", length), notes...)
 	}
 }
 

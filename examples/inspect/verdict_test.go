@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -56,6 +57,15 @@ func TestAcceptedOnlyIfTheRequestWouldPass(t *testing.T) {
 			token: func(t *testing.T, w *world) string {
 				return `{"token_type":"Bearer","access_token":"` + w.token(t, bindingtest.TokenSpec{}) + `"}`
 			}, label: "token", texts: []string{"taken from access_token"},
+		},
+		"with space in its header": {
+			token: func(t *testing.T, w *world) string {
+				payload, err := base64.RawURLEncoding.DecodeString(strings.Split(w.token(t, bindingtest.TokenSpec{}), ".")[1])
+				require.NoError(t, err)
+				token, err := w.as.SignRaw([]byte(`{ "alg":"ES256","typ":"at+jwt"}`), payload)
+				require.NoError(t, err)
+				return token
+			}, label: "token", texts: []string{"introspection.ByForm"},
 		},
 		"in quotes": {
 			token: func(t *testing.T, w *world) string { return `"` + w.token(t, bindingtest.TokenSpec{}) + `"` },
