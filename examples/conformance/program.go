@@ -108,12 +108,12 @@ func freeAddress() (string, error) {
 // writeFiles writes what a server reads of the authorization server's into a
 // folder that is the caller's to remove.
 func writeFiles(as *bindingtest.AuthorizationServer) (string, error) {
-	folder, err := os.MkdirTemp("", "conformance-")
+	certificate := as.ServerCertificate()
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	if err != nil {
 		return "", err
 	}
-	certificate := as.ServerCertificate()
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	folder, err := os.MkdirTemp("", "conformance-")
 	if err != nil {
 		return "", err
 	}

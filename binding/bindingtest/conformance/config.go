@@ -146,6 +146,9 @@ func (c Config) validate() error {
 		mistake("Level: must be Should or Must")
 	}
 	for number, reason := range c.Except {
+		if number < 1 || number > lastRow {
+			mistake(fmt.Sprintf("Except[%d]: no such row", number))
+		}
 		if reason == "" {
 			mistake(fmt.Sprintf("Except[%d]: a reason is required", number))
 		}

@@ -22,8 +22,8 @@
 // # Must and should
 //
 // Each case has two expectations, so that a server is not blamed for a choice that it is free to make. Must is what the RFCs
-// demand of every resource server that takes JWTs bound to certificates: RFC 6750, 7515, 7519, 7800, 8705, 8725 and 9110;
-// and what nobody would do otherwise, such as to accept a token under a forwarded certificate that the client wrote itself.
+// demand of every resource server that takes JWTs bound to certificates (RFC 6750, 7515, 7519, 7800, 8705, 8725, 9110), and
+// what would undo the binding, such as to believe a certificate in a header field that the client wrote itself.
 // Should is what this project's own guard does: what RFCs recommend, what RFC 9068 demands of those who follow it, and the
 // stricter of two allowed answers. A case that misses Should deviates, one that misses Must violates.
 //
@@ -35,4 +35,9 @@
 // and skipped with the reason where it is refused.
 //
 // No token, no certificate and no key is in a report.
+//
+// # Limits
+//
+// The tokens are JWTs; opaque ones (RFC 7662) are not sent. A proxy that the server trusts to forward certificates is not
+// part of it: examples/proxycheck is. What no caller can see is not judged: logs, time, and what a server remembers.
 package conformance

@@ -166,6 +166,9 @@ var sections = []struct {
 	{"K", (*session).conduct},
 }
 
+// lastRow is the last row of the table that the numbers are from, asked or not.
+const lastRow = 277
+
 // sectionOf returns the section of a row.
 func sectionOf(row int) string {
 	for _, section := range []struct {

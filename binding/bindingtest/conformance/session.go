@@ -195,7 +195,7 @@ func (s *session) elsewhere(
 		prepare(i)
 		ctx, cancel := context.WithCancel(s.ctx)
 		defer cancel()
-		url, stop, err := s.target.Start(ctx, i.as)
+		url, stop, err := s.target.start(ctx, i.as)
 		if err != nil {
 			return answer{problem: "the server did not start"}
 		}

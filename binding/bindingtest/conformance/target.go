@@ -15,9 +15,9 @@ type Target struct {
 	URL string
 
 	// Start starts a server that trusts the authorization server, and returns its URL, scheme and host, once it can be
-	// reached; stop ends it. It is called once for all of the cases, and once more for each case with an authorization
-	// server of its own: one that is broken, for a good part. That a server refuses to start for that is an error here,
-	// and no failure of the case.
+	// reached; stop ends it, and may be nil. It is called once for all of the cases, and once more for each case with an
+	// authorization server of its own: one that is broken, for a good part. That a server refuses to start for that is an
+	// error here, and no failure of the case.
 	Start func(ctx context.Context, as *bindingtest.AuthorizationServer) (url string, stop func(), err error)
 }
 
@@ -37,7 +37,11 @@ func Handler(build func(*bindingtest.AuthorizationServer) (http.Handler, error))
 func (t Target) start(ctx context.Context, as *bindingtest.AuthorizationServer) (string, func(), error) {
 	switch {
 	case t.Start != nil && t.URL == "":
-		return t.Start(ctx, as)
+		url, stop, err := t.Start(ctx, as)
+		if stop == nil {
+			stop = func() {}
+		}
+		return url, stop, err
 	case t.Start == nil && t.URL != "":
 		return t.URL, func() {}, nil
 	}
