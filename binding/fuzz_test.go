@@ -167,23 +167,30 @@ func distinctNames(text []byte) error {
 	}
 }
 
-// oneBearer is RFC 6750 §2.1, with the scheme in any case (RFC 9110 §11.1).
-var oneBearer = regexp.MustCompile(`\A(?i:bearer) +([A-Za-z0-9\-._~+/]+=*)\z`)
+// oneToken is RFC 6750 §2.1 and RFC 9449 §7.1, with the scheme in any case (RFC 9110 §11.1).
+var oneToken = regexp.MustCompile(`\A((?i:bearer)|(?i:dpop)) +([A-Za-z0-9\-._~+/]+=*)\z`)
 
-// FuzzCredentials: a token is taken from exactly one value of exactly this form, and is the whole of it.
+// FuzzCredentials: a token is taken from exactly one value of exactly this form, and is the whole of it. The scheme DPoP is
+// none unless it is accepted, and then it is none for a token without a binding.
 func FuzzCredentials(f *testing.F) {
 	for _, test := range credentialFields("a.b-c_d~e+f/9==") {
-		switch len(test.values) {
-		case 1:
-			f.Add(test.values[0], "", false)
-		case 2:
-			f.Add(test.values[0], test.values[1], true)
+		for _, dpop := range []bool{false, true} {
+			switch len(test.values) {
+			case 1:
+				f.Add(test.values[0], "", false, dpop)
+			case 2:
+				f.Add(test.values[0], test.values[1], true, dpop)
+			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, value, second string, two bool) {
+	f.Add("DPoP a", "", false, true)
+	f.Add("dPOP  a=", "", false, true)
+	f.Add("DPoP a", "", false, false)
+	f.Fuzz(func(t *testing.T, value, second string, two, dpop bool) {
 		var got []string
 		guard := newGuard(t, binding.Config{
-			Policy: binding.DangerouslyAcceptUnbound,
+			Policy:           binding.DangerouslyAcceptUnbound,
+			AcceptDPoPScheme: dpop,
 			Tokens: verifierFunc(func(_ context.Context, token string) (*binding.Token, error) {
 				got = append(got, token)
 				return mustParse(t, []byte(`{}`)), nil
@@ -194,14 +201,18 @@ func FuzzCredentials(f *testing.F) {
 			values = append(values, second)
 		}
 		_, err := guard.Check(withFields(values))
-		match := oneBearer.FindStringSubmatch(value)
-		if two || match == nil {
+		match := oneToken.FindStringSubmatch(value)
+		if two || match == nil || len(match[1]) == len("DPoP") && !dpop {
 			require.Contains(t, []int{400, 401}, refusalOf(t, err).Status())
 			require.Empty(t, got)
 			return
 		}
+		require.Equal(t, []string{match[2]}, got)
+		if len(match[1]) == len("DPoP") {
+			require.Equal(t, binding.ReasonTokenUnbound, refusalOf(t, err).Reason)
+			return
+		}
 		require.NoError(t, err)
-		require.Equal(t, []string{match[1]}, got)
 	})
 }
 

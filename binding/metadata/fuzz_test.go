@@ -62,7 +62,7 @@ func FuzzURL(f *testing.F) {
 	for _, address := range []string{
 		"https://a.example", "https://a.example/", "https://a.example:8443/b?c=d&e", "HTTPS://A.example/%20", "https://[::1]:1/", "https://[fe80::1%25eth0]/", "http://a.example",
 		"https://u:p@a.example", "https://@a.example", "https://a.example#", "https://a.example/?", "https://a.example\\@b.example/", "https:a.example", "https:///a", "https://:443/", "//a.example",
-		"https://a.example/a/../b", "https://a.example//b", "https://a.example/a%2Fb/", "https://a.example/%2e%2e/b", "https://a.example/;x", "https://a.example/\r\n", "https://\u24d0.example/", "https://caf%C3%A9.example/", "https://a.example:x/", "https://%25",
+		"https://a.example/a/../b", "https://a.example//b", "https://a.example/a%2Fb/", "https://a.example/%2e%2e/b", "https://a.example/;x", "https://a.example/\r\n", "https://\u24d0.example/", "https://caf%C3%A9.example/", "https://a.example:x/",
 	} {
 		f.Add(address)
 	}
