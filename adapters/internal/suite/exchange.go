@@ -158,6 +158,17 @@ func (p *Probe) of(id string) []Visit {
 	return slices.Clone(p.visits[id])
 }
 
+// count is how often the handler ran.
+func (p *Probe) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := 0
+	for _, visits := range p.visits {
+		count += len(visits)
+	}
+	return count
+}
+
 // assert fails the test if the handler ran and should not have, or the other way round.
 func (p *Probe) assert(t *testing.T, id string, want Answer) []Visit {
 	t.Helper()

@@ -1,12 +1,11 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
@@ -43,24 +42,13 @@ func (s *suite) load(t *testing.T) {
 	}
 	t.Run("275 a thousand goroutines", func(t *testing.T) {
 		t.Parallel()
-		var wait sync.WaitGroup
-		start := make(chan struct{})
-		failures := make(chan error, goroutines)
-		for i := range goroutines {
-			wait.Go(func() {
-				v := visitors[i%len(visitors)]
-				<-start
-				if err := site.visit(t, site.Probe, v.client, v.token, v.want, 1+i%2); err != nil {
-					failures <- fmt.Errorf("%d: %w", i%len(visitors), err)
-				}
-			})
-		}
-		close(start)
-		wait.Wait()
-		close(failures)
-		for err := range failures {
-			require.NoError(t, err)
-		}
+		atOnce(t, goroutines, func(i int) error {
+			v := visitors[i%len(visitors)]
+			if err := site.visit(t, site.Probe, Bearer(v.client, v.token), v.want, 1+i%2); err != nil {
+				return fmt.Errorf("%d: %w", i%len(visitors), err)
+			}
+			return nil
+		})
 	})
 }
 
@@ -75,13 +63,14 @@ func (s *suite) crowd(client *Client) *Client {
 }
 
 // visit is Check for goroutines of the test's own, where no assertion may end the test.
-func (s *Server) visit(t *testing.T, probe *Probe, client *Client, token string, want Answer, version int) error {
-	id := s.fixture.newCase("Bearer " + token)
-	response, err := client.HTTP(version).Do(Bearer(client, token).build(t, s.URL, id))
+func (s *Server) visit(t *testing.T, probe *Probe, request Request, want Answer, version int) error {
+	id := s.fixture.newCase(request.Authorization...)
+	response, err := request.Client.HTTP(version).Do(request.build(t, s.URL, id))
 	if err != nil {
 		return err
 	}
-	if err := response.Body.Close(); err != nil {
+	_, err = io.Copy(io.Discard, response.Body) // or the connection is not used again
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return err
 	}
 	challenge := response.Header.Get("WWW-Authenticate")

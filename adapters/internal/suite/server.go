@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -32,7 +33,14 @@ func (f *Fixture) Serve(t *testing.T, handler http.Handler) *Server {
 
 func (f *Fixture) serveTLS(t *testing.T, handler http.Handler, base *tls.Config) *Server {
 	t.Helper()
+	return f.serveWatched(t, handler, base, nil)
+}
+
+// serveWatched has net/http tell of every change in the life of a connection.
+func (f *Fixture) serveWatched(t *testing.T, handler http.Handler, base *tls.Config, watch func(net.Conn, http.ConnState)) *Server {
+	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = watch
 	server.EnableHTTP2 = true
 	server.TLS = binding.TLSConfig(base)
 	server.TLS.Certificates = []tls.Certificate{f.AS.ServerCertificate()}

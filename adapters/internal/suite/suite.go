@@ -74,6 +74,8 @@ func Run(t *testing.T, build Framework) {
 		{"OnError", s.onError},
 		{"K with streams", s.streams},
 		{"uploads", s.uploads},
+		{"aborts", s.aborts},
+		{"one connection for many certificates", s.sharedConnections},
 	} {
 		t.Run(section.name, func(t *testing.T) {
 			t.Parallel()
