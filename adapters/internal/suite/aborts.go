@@ -237,14 +237,13 @@ func (s *suite) abortedHandlers(t *testing.T, protocol protocol) {
 	assert.NotContains(t, f.Log.String(), "panic")
 }
 
-// A cut connection is closed by the write that would be its byte left+1.
+// A cut connection fails the write of all that is more than the bytes left.
 type cut struct {
 	net.Conn
 
-	left      int
-	withReset bool
-	ends      []int // of the writes
-	written   int
+	left    int
+	ends    []int // of the writes
+	written int
 }
 
 func (c *cut) Write(b []byte) (int, error) {
