@@ -14,7 +14,7 @@ const module = "github.com/certbound/certbound/"
 // A test is one that passed: its package, from the module's root, and its name, as go test prints it.
 type test struct{ pkg, name string }
 
-// A event is a line of go test -json (go doc test2json).
+// An event is a line of go test -json (go doc test2json).
 type event struct {
 	Action  string
 	Package string
@@ -22,7 +22,7 @@ type event struct {
 	Output  string
 }
 
-var errFailed = errors.New("a test failed, or was skipped")
+var errFailed = errors.New("a test failed")
 
 // readResults returns the tests that passed, and prints what go test without -json would print.
 func readResults(results io.Reader, out io.Writer) ([]test, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 // forwardedBy is section H where it meets a framework: what package forwarded refuses is refused in each alike, and no
-// handler sees the certificate's header or the proxy's secret. The decoders and the rules of trust are tested there.
+// handler sees the certificate's header or the proxy's secret. What depends on a format is in forwardedForms.
 func (s *suite) forwardedBy(t *testing.T) {
 	const secret = "a secret of sixteen bytes or more"
 	source := func(trust ...forwarded.Trust) *forwarded.Source {

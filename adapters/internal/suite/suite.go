@@ -70,6 +70,7 @@ func Run(t *testing.T, build Framework) {
 		{"groups", s.groups},
 		{"certificate headers", s.certificateHeaders},
 		{"H", s.forwardedBy},
+		{"H by format", s.forwardedForms},
 		{"scopes", s.scopes},
 		{"OnError", s.onError},
 		{"K with streams", s.streams},
