@@ -49,6 +49,7 @@ func TestReadResults(t *testing.T) {
 		{"pass", module + "jwks", "TestA", ""},
 		{"output", module + "jwks", "TestB", "noise\n"},
 		{"skip", module + "jwks", "TestB", ""},
+		{"output", module + "jwks", "", "-test.shuffle 7\n"},
 		{"output", module + "jwks", "", "PASS\n"},
 		{"output", module + "jwks", "", "ok jwks 1s\n"},
 		{"pass", module + "jwks", "", ""},
@@ -64,6 +65,7 @@ func TestReadResults(t *testing.T) {
 		"a build":                      {{"build-output", "", "", "why\n"}, {"build-fail", "", "", ""}},
 		"a package, at TestC":          {{"output", "p", "TestC", "why\n"}, {"fail", "p", "", ""}},
 		"a package, before its TestC ": {{"output", "p", "", "why\n"}, {"fail", "p", "", ""}},
+		"a package in this order":      {{"output", "p", "", "-test.shuffle why\n"}, {"fail", "p", "", ""}},
 	} {
 		out.Reset()
 		_, err := readResults(results(t, append(ok, bad...)...), &out)

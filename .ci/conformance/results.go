@@ -39,7 +39,7 @@ func readResults(results io.Reader, out io.Writer) ([]test, error) {
 			}
 			name := test{strings.TrimPrefix(e.Package, module), e.Test}
 			switch {
-			case e.Action == "output" && e.Test != "":
+			case e.Action == "output" && (e.Test != "" || strings.HasPrefix(e.Output, "-test.shuffle ")):
 				if outputs[name] == nil {
 					outputs[name] = new(strings.Builder)
 				}
@@ -47,13 +47,16 @@ func readResults(results io.Reader, out io.Writer) ([]test, error) {
 			case e.Action == "output" && e.Output == "PASS\n":
 			case e.Action == "output" || e.Action == "build-output":
 				fmt.Fprint(out, e.Output)
-			case e.Action == "pass" && e.Test != "":
-				passed = append(passed, name)
+			case e.Action == "pass":
+				if e.Test != "" {
+					passed = append(passed, name)
+				}
 				delete(outputs, name)
 			case e.Action == "fail" || e.Action == "build-fail":
 				failed = true
 				if text := outputs[name]; text != nil {
 					fmt.Fprint(out, text)
+					delete(outputs, name)
 				}
 			case e.Action == "skip" && e.Test != "":
 				delete(outputs, name)
@@ -68,7 +71,7 @@ func readResults(results io.Reader, out io.Writer) ([]test, error) {
 	}
 	// A package that panicked, or ran out of time, has no result for what it was at.
 	for name, text := range outputs {
-		if failed && !strings.Contains(text.String(), "--- FAIL") {
+		if failed {
 			fmt.Fprintf(out, "without a result: %s %s\n%s", name.pkg, name.name, text)
 		}
 	}
