@@ -6,8 +6,8 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// reasons makes every refusal of a token pass through the framework: rows of sections B to E that are not sent here one
-// by one end, beside package jwks, in one of these reasons, and what is said of a reason is the same in each framework.
+// reasons makes every refusal of a token pass through the framework, also those for which no row of the table makes a token:
+// what is said of a reason is the same in each.
 func (s *suite) reasons(t *testing.T) {
 	for reason, want := range map[binding.Reason]Answer{
 		binding.ReasonTokenMalformed:             Malformed,

@@ -2,7 +2,8 @@
 // an authorization server and a JWT verifier, nothing of it imitated. An adapter's own test says how a server is built in
 // its framework, and [Run] does the rest.
 //
-// Subtests are named by the section and the row of the table of attacks that they show: A/8 is row 8, in section A. Where
+// Subtests are named by the section and the row of the table of attacks that they show: A/8 is row 8, in section A. The
+// table is in testdata, and a subtest that bears a row's number fails unless it saw an answer that the row expects. Where
 // rows of a section are not here, a comment in that section's file says why.
 package suite
 
