@@ -9,8 +9,8 @@ import (
 
 // What stands between these in a README is the program's.
 const (
-	tableBegin = "<!-- benchmarks: begin; written by go run . -readme -->\n"
-	tableEnd   = "<!-- benchmarks: end -->\n"
+	tableBegin = "<!-- by examples/benchmarks -->\n"
+	tableEnd   = "<!-- end -->\n"
 )
 
 // WriteReadme puts the text in the place of what the file has between the marks.
@@ -32,5 +32,5 @@ func replaceTable(text, table string) (string, error) {
 	if !ok || !found {
 		return "", errors.New("report: no place for the table: " + strings.TrimSpace(tableBegin))
 	}
-	return before + tableBegin + "\n" + table + "\n" + tableEnd + after, nil
+	return before + tableBegin + table + tableEnd + after, nil
 }
