@@ -34,6 +34,18 @@ func TestRowsOfOneTargetAreOne(t *testing.T) {
 	require.True(t, rows()[1].Met())
 }
 
+func TestRowsOfOneWorkAreBesideEachOther(t *testing.T) {
+	t.Parallel()
+	var order []string
+	for _, r := range report.Merge([]report.Row{
+		report.AtMost("first time", "ES256", "%.2f", 1.10, 1), report.AtMost("heap", "", "%.1f", 1, 0),
+		report.AtMost("first time", "RS256", "%.2f", 1.15, 1),
+	}) {
+		order = append(order, r.Work+" "+r.Target)
+	}
+	require.Equal(t, []string{"first time at most 1.10", "first time at most 1.15", "heap at most 1.0"}, order)
+}
+
 func TestTheTablesMarkWhatFallsShort(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

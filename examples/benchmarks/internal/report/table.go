@@ -44,16 +44,23 @@ func AtMost(work, of, format string, bound, measured float64) Row {
 	return NewRow(work, "at most "+fmt.Sprintf(format, bound), of, fmt.Sprintf(format, measured), measured <= bound)
 }
 
-// Merge returns the rows with the results of those in one row that have one work and one target.
+// Merge returns the rows with the results of those in one row that have one work and one target, and those of one work beside
+// each other.
 func Merge(rows []Row) []Row {
 	var all []Row
 	for _, r := range rows {
+		after := len(all)
 		i := slices.IndexFunc(all, func(other Row) bool { return other.Work == r.Work && other.Target == r.Target })
-		if i < 0 {
-			all = append(all, r)
+		if i >= 0 {
+			all[i].Results = append(slices.Clip(all[i].Results), r.Results...)
 			continue
 		}
-		all[i].Results = append(slices.Clip(all[i].Results), r.Results...)
+		for i, other := range all {
+			if other.Work == r.Work {
+				after = i + 1
+			}
+		}
+		all = slices.Insert(all, after, r)
 	}
 	return all
 }
