@@ -88,6 +88,18 @@ func TestLogOfAHostileIssuer(t *testing.T) {
 	}
 }
 
+func TestLogOfAHostileError(t *testing.T) {
+	t.Parallel()
+	for _, hostile := range []string{strings.Repeat("x", 1<<20), "\x1b[2J\r\nlevel=INFO", "\xff"} {
+		// The handler that quotes nothing is the strictest: what it is given is on the screen.
+		value := jwks.Event{Kind: jwks.KeysFailed, Issuer: "https://issuer.example", Err: errors.New(hostile)}.LogValue()
+		require.Less(t, len(value.String()), 1_000)
+		for _, part := range []string{hostile, "\x1b", "\n", "\xff"} {
+			require.NotContains(t, value.String(), part)
+		}
+	}
+}
+
 // A day with an issuer: what somebody reads who left the level at Info.
 func TestLogOfADay(t *testing.T) {
 	a, b := newFaultKey("a"), newFaultKey("b")

@@ -84,6 +84,7 @@ func TestLogOfAFlood(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(t, 1, strings.Count(written.String(), "\n"), written)
+		require.NotContains(t, written.String(), canary, "a token")
 		require.Contains(t, written.String(), `msg="introspection failed"`)
 
 		written.Reset()
@@ -94,6 +95,16 @@ func TestLogOfAFlood(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, `level=ERROR msg="more calls failed" suppressed=99 since=2000-01-01T00:00:00.000Z kind=call_failed iss=https://auth.example`+"\n", written.String())
 	})
+}
+
+func TestLogOfCredentialsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	logger, written := textLogger(slog.LevelInfo)
+	observe := introspection.LogEvents(logger)
+	for range 10 { // once for each token
+		observe(introspection.Event{Kind: introspection.CredentialsRefused, Issuer: issuer, Err: errors.New("status 401")})
+	}
+	require.Equal(t, 1, strings.Count(written.String(), "\n"))
 }
 
 func TestLogOfAnErrorOfTheServers(t *testing.T) {
