@@ -17,6 +17,7 @@
 //	{metadata}        the URL of the issuer's metadata, by RFC 8414
 //	{openid}          the same, by OpenID Connect Discovery
 //	{jwks}            the URL of its key set
+//	{introspection}   for -opaque: the URL of its introspection endpoint, which answers any client
 //	{audience}        what the tokens name as their audience
 //	{ca-file}         a PEM file: who issued the certificates of the issuer and of the server
 //	{cert-file}       a PEM file: the server's certificate

@@ -98,6 +98,14 @@ func TestExampleServerThatAcceptsUnboundTokens(t *testing.T) {
 	require.Zero(t, status, stdout)
 }
 
+func TestExampleServerWithOpaqueTokens(t *testing.T) {
+	t.Parallel()
+	status, stdout, stderr := call(t, []string{"-opaque", "-level", "should", "-path", "/whoami", "-scope-path", "/payments"},
+		serverLine("-introspection={introspection}", "-client-id", "api", "-client-cert", "{cert-file}", "-client-key", "{key-file}"))
+	require.Zero(t, status, stdout+stderr)
+	require.Regexp(t, `^conformance: 9\d rows, 9\d as expected, \d skipped; \d+ cases$`, summary(stdout))
+}
+
 func TestBrokenServer(t *testing.T) {
 	t.Parallel()
 	line := []string{broken, "listen", "{listen}", "{cert-file}", "{key-file}"}

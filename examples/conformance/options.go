@@ -45,6 +45,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	flags.StringVar(&o.config.ScopePath, "scope-path", "", "another `path`, one that needs more scopes")
 	flags.StringVar(&o.config.Algorithm, "algorithm", "ES256", "the JWS `algorithm` of the tokens")
 	flags.StringVar(&o.config.TokenType, "typ", "at+jwt", "the `typ` of the tokens; absent is none")
+	flags.BoolVar(&o.config.Opaque, "opaque", false, "the tokens are opaque: the server asks {introspection} about them")
 	flags.BoolVar(&o.config.AcceptsUnbound, "accepts-unbound", false, "the server also takes tokens that are bound to nothing")
 	flags.BoolVar(&o.config.VerifiesClients, "verifies-clients", false, "the server verifies client certificates, against {client-ca-file}")
 	flags.DurationVar(&o.config.KeyWait, "key-wait", 5*time.Second, "how long the server may take to learn a new key")
@@ -141,6 +142,6 @@ func parse(args []string, output io.Writer) (*options, error) {
 var placeholder = regexp.MustCompile(`\{[a-z-]+\}`)
 
 var placeholders = []string{
-	"{issuer}", "{metadata}", "{openid}", "{jwks}", "{audience}",
+	"{issuer}", "{metadata}", "{openid}", "{jwks}", "{introspection}", "{audience}",
 	"{ca-file}", "{cert-file}", "{key-file}", "{client-ca-file}", "{listen}", "{host}", "{port}",
 }

@@ -138,6 +138,7 @@ func values(as *bindingtest.AuthorizationServer, folder string) []string {
 		"{metadata}", as.MetadataURL(),
 		"{openid}", as.OpenIDConfigurationURL(),
 		"{jwks}", as.JWKSURL(),
+		"{introspection}", as.IntrospectionEndpoint(),
 		"{audience}", as.Audience(),
 		"{ca-file}", filepath.Join(folder, "ca.pem"),
 		"{cert-file}", filepath.Join(folder, "cert.pem"),

@@ -16,9 +16,9 @@ func (s *session) conduct() []check {
 	marked := quote(s.canary + "\r\nSet-Cookie: a=b\r\n\r\n\x1b[31m\"<script>")
 	return slices.Concat(
 		rule(267, "RFC 6750 §3", anything, answered,
-			hostile("a kid that is made to hurt", s.issuer.header().with("kid", marked), claims),
-			hostile("a typ that is made to hurt", s.issuer.header().with("typ", marked), claims),
-			hostile("an alg that is made to hurt", s.issuer.header().with("alg", marked), claims),
+			hostile("a kid that is made to hurt", s.issuer.header().with("kid", marked), claims).when(s.jwt, notJWT),
+			hostile("a typ that is made to hurt", s.issuer.header().with("typ", marked), claims).when(s.jwt, notJWT),
+			hostile("an alg that is made to hurt", s.issuer.header().with("alg", marked), claims).when(s.jwt, notJWT),
 			hostile("an iss that is made to hurt", s.issuer.header(), claims.with("iss", marked)),
 			hostile("an aud that is made to hurt", s.issuer.header(), claims.with("aud", marked)),
 			hostile("a cnf that is made to hurt", s.issuer.header(), claims.with("cnf", `{"x5t#S256":`+marked+`}`))),
@@ -26,7 +26,7 @@ func (s *session) conduct() []check {
 			s.overall("nothing of the credentials in any refusal", &s.seen.leaking),
 			s.overall("nothing of the claims or the header in any refusal", &s.seen.revealing)),
 		rule(269, "RFC 6750 §3.1", anything, seen("the same answer"),
-			custom("an unknown key and a bad signature are answered alike", s.alike)),
+			custom("an unknown key and a bad signature are answered alike", s.alike).when(s.jwt, notJWT)),
 		rule(270, "RFC 9111 §5.2.2.5", anything, seen("no-store"),
 			s.overall("every 401, 403 and 503 is no-store", &s.seen.storable)),
 		rule(272, "RFC 9110 §15.5.2", seen("a challenge"), seen("a challenge"),

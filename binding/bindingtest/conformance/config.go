@@ -62,6 +62,11 @@ type Config struct {
 	// typ are then skipped. Default: "at+jwt".
 	TokenType string
 
+	// Opaque says that the tokens are opaque: the server asks the authorization server's introspection endpoint about them
+	// (RFC 7662), as whatever client it likes. What concerns JWTs alone, sections B, C, D, I and J, is then not asked, and
+	// Algorithm and TokenType mean nothing.
+	Opaque bool
+
 	// Claims are added to the tokens, for servers that need more of them, or replace what would be there.
 	Claims map[string]any
 

@@ -37,6 +37,10 @@ func (s *session) confirmation() []check {
 	malformed := func(name, value string) []check {
 		return []check{holder(name, member(value)), nobody(name, member(value))}
 	}
+	malformedToken := invalidToken
+	if s.opaque != nil { // an answer of the authorization server's that is none
+		malformedToken = invalidToken.or(unavailable)
+	}
 	noBinding := invalidToken
 	if s.kit.config.AcceptsUnbound {
 		noBinding = accepted
@@ -91,14 +95,14 @@ func (s *session) confirmation() []check {
 				expect(refused, invalidToken),
 			s.probe("CNF of the thief behind cnf", bearer(s.other, s.sign(s.issuer.header(), claims.with("cnf", confirm(right)).with("CNF", confirm(s.other.thumbprint()))))).
 				expect(refused, invalidToken)),
-		rule(161, "RFC 7519 §4", anything, invalidToken,
+		rule(161, "RFC 7519 §4", anything, malformedToken,
 			holder("x5t#S256 twice, the same", `{"x5t#S256":`+quote(right)+`,"x5t#S256":`+quote(right)+`}`),
 			s.probe("x5t#S256 twice, the thief's first", bearer(s.other, with(`{"x5t#S256":`+quote(s.other.thumbprint())+`,"x5t#S256":`+quote(right)+`}`))).
-				expect(refused, invalidToken)),
-		rule(162, "RFC 7519 §4", anything, invalidToken,
+				expect(refused, malformedToken)),
+		rule(162, "RFC 7519 §4", anything, malformedToken,
 			s.token("cnf twice, the same", s.sign(s.issuer.header(), claims.and("cnf", confirm(right)).and("cnf", confirm(right)))),
 			s.probe("cnf twice, the thief's first", bearer(s.other, s.sign(s.issuer.header(), claims.and("cnf", confirm(s.other.thumbprint())).and("cnf", confirm(right))))).
-				expect(refused, invalidToken)),
+				expect(refused, malformedToken)),
 		rule(163, "RFC 8705 §3.1", anything, invalidToken,
 			holder("x5t alone", `{"x5t":`+quote(b64(old[:]))+`}`), holder("x5t#S512 alone", `{"x5t#S512":`+quote(b64(long[:]))+`}`)),
 		rule(164, "RFC 9449 §7.1", anything, invalidToken,

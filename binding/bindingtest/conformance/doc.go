@@ -38,6 +38,7 @@
 //
 // # Limits
 //
-// The tokens are JWTs; opaque ones (RFC 7662) are not sent. A proxy that the server trusts to forward certificates is not
-// part of it: examples/proxycheck is. What no caller can see is not judged: logs, time, and what a server remembers.
+// The tokens are JWTs, or with [Config].Opaque all opaque (RFC 7662); there is no run with both. A proxy that the server
+// trusts to forward certificates is not part of it: examples/proxycheck is. What no caller can see is not judged: logs, time,
+// and what a server remembers.
 package conformance

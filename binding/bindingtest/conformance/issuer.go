@@ -16,6 +16,7 @@ const lifetime = 10 * time.Minute
 type issuer struct {
 	as     *bindingtest.AuthorizationServer
 	config *Config
+	opaque *opaque // nil: the tokens are JWTs
 }
 
 // newIssuer starts an authorization server. What the Config of the kit says comes on top of the given.
@@ -26,7 +27,12 @@ func (k *Kit) newIssuer(config bindingtest.Config) (*issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &issuer{as: as, config: &k.config}, nil
+	i := &issuer{as: as, config: &k.config}
+	if k.config.Opaque {
+		i.opaque = &opaque{answers: make(map[string]string)}
+		as.SetIntrospectionHandler(i.opaque)
+	}
+	return i, nil
 }
 
 // publish has the key set hold these keys besides the issuer's own, and none else.
@@ -126,12 +132,15 @@ func (i *issuer) claims(holder *client) object {
 // confirm is a cnf that names a certificate (RFC 8705 §3.1).
 func confirm(thumbprint string) string { return `{"x5t#S256":` + quote(thumbprint) + `}` }
 
-// sign signs with the issuer's key.
+// sign makes a token: signed by the issuer's key, or an opaque one, which has no header.
 func (i *issuer) sign(header, claims fmt.Stringer) string {
 	return i.signText(header.String(), claims.String())
 }
 
 func (i *issuer) signText(header, payload string) string {
+	if i.opaque != nil {
+		return i.opaque.token(payload)
+	}
 	return must(i.as.SignRaw([]byte(header), []byte(payload)))
 }
 

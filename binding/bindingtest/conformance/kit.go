@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/certbound/certbound/binding/bindingtest"
@@ -66,7 +67,7 @@ func (c Config) Cases() ([]Case, error) {
 		return nil, err
 	}
 	var cases []Case
-	for _, section := range sections {
+	for _, section := range s.asked() {
 		for _, one := range section.checks(s) {
 			cases = append(cases, one.Case)
 		}
@@ -107,7 +108,7 @@ func (k *Kit) check(ctx context.Context, target Target, each func(_ Case, judge 
 	if first := ask(s.control("before everything", s.firstGoodRequest)); first.Failed {
 		return report, fmt.Errorf("%w: it was answered with %s", ErrNotJudged, first.Got)
 	}
-	for _, section := range sections {
+	for _, section := range s.asked() {
 		for _, one := range section.checks(s) {
 			if err := ctx.Err(); err != nil {
 				return report, err
@@ -147,23 +148,31 @@ type check struct {
 
 // sections are the cases in the order in which they are asked. What asks the issuer for a key that it has not comes late:
 // servers do that seldom, and must not be found at rest when a new key is theirs to learn.
-var sections = []struct {
+var sections = []section{
+	{"I: a new key", (*session).newKey, true},
+	{"A", (*session).credentials, false},
+	{"B", (*session).compact, true},
+	{"D", (*session).signatures, true},
+	{"E", (*session).claimsSet, false},
+	{"F", (*session).confirmation, false},
+	{"G", (*session).certificates, false},
+	{"H", (*session).forwarded, false},
+	{"C", (*session).header, true},
+	{"I", (*session).keySet, true},
+	{"J", (*session).metadata, true},
+	{"I: keys that are gone", (*session).oldKeys, true},
+	{"K", (*session).conduct, false},
+}
+
+type section struct {
 	name   string
 	checks func(*session) []check
-}{
-	{"I: a new key", (*session).newKey},
-	{"A", (*session).credentials},
-	{"B", (*session).compact},
-	{"D", (*session).signatures},
-	{"E", (*session).claimsSet},
-	{"F", (*session).confirmation},
-	{"G", (*session).certificates},
-	{"H", (*session).forwarded},
-	{"C", (*session).header},
-	{"I", (*session).keySet},
-	{"J", (*session).metadata},
-	{"I: keys that are gone", (*session).oldKeys},
-	{"K", (*session).conduct},
+	jwt    bool // of no concern to opaque tokens
+}
+
+// asked are the sections for this kind of tokens.
+func (s *session) asked() []section {
+	return slices.DeleteFunc(slices.Clone(sections), func(one section) bool { return one.jwt && s.opaque != nil })
 }
 
 // lastRow is the last row of the table that the numbers are from, asked or not.
