@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -41,21 +42,42 @@ func newPromServer(t *testing.T, target string) *promServer {
 	return &promServer{TestStorage: teststorage.New(t), engine: engine, target: target, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
-// scrape does what a server does every few seconds.
-func (p *promServer) scrape(t *testing.T) {
+// get asks the endpoint.
+func (p *promServer) get(t *testing.T) (body []byte, contentType string) {
 	t.Helper()
-	p.now = p.now.Add(between)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.target, nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	body, err := io.ReadAll(response.Body)
+	body, err = io.ReadAll(response.Body)
 	require.NoError(t, err)
 	p.bodies.Write(body)
+	return body, response.Header.Get("Content-Type")
+}
 
-	parser, err := textparse.New(body, response.Header.Get("Content-Type"), labels.NewSymbolTable(), textparse.ParserOptions{})
+// await asks until a series is there. A verifier tells of a fetch later than it answers, and repeats one that failed when it
+// is due: both in a time that is not ours to set.
+func (p *promServer) await(t *testing.T, series string) {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for {
+		body, _ := p.get(t)
+		if strings.Contains(string(body), series) {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "there is no %s", series)
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// scrape does what a server does every few seconds.
+func (p *promServer) scrape(t *testing.T) {
+	t.Helper()
+	p.now = p.now.Add(between)
+	body, contentType := p.get(t)
+	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
 	require.NoError(t, err)
 	appender := p.Appender(t.Context())
 	for {
@@ -169,7 +191,12 @@ func TestQueries(t *testing.T) {
 		}
 	}
 
-	// A good hour, and then one in which the second client has nothing to do.
+	keysAdded := func(n int) string {
+		return fmt.Sprintf("certbound_keys_changes_total{certbound_change=%q,%s} %d\n", "added", issuer, n)
+	}
+	p.await(t, keysAdded(1))
+
+	// A good while, and then one in which the second client has nothing to do.
 	scrapes(20*time.Minute, w.ordinary)
 	for i, a := range answers {
 		require.Equal(t, a.question, all[i].text)
@@ -185,6 +212,8 @@ func TestQueries(t *testing.T) {
 	away, err := w.newKey(true)
 	require.NoError(t, err)
 	require.NoError(t, w.play(t.Context(), away))
+	p.await(t, keysAdded(2))
+	p.await(t, because("502"))
 	p.scrape(t)
 	require.NoError(t, w.play(t.Context(), []act{w.trouble()[0], w.trouble()[5]}))
 	p.scrape(t)
@@ -195,6 +224,7 @@ func TestQueries(t *testing.T) {
 
 	// An hour later it is history.
 	w.as.SetJWKSHandler(nil)
+	p.await(t, keysAdded(3))
 	scrapes(65*time.Minute, func() []act { return w.ordinary()[:1] })
 	for i, a := range answers {
 		if a.quiet == nil {
