@@ -28,7 +28,7 @@ type tests struct {
 	prepare  func() error
 	binary   string
 	quick    string // a pattern for -test.run; "" where all are quick
-	deadline time.Duration
+	deadline struct{ quick, all time.Duration }
 }
 
 //go:embed switch.go.txt
@@ -92,31 +92,41 @@ func (t *tests) build(overlay string) error {
 	if err != nil {
 		return fmt.Errorf("go test -c %s: %w\n%s", t.folder, err, out)
 	}
-	t.deadline = 5 * time.Minute
+	took, text, err := t.sound("-test.v")
+	if err != nil {
+		return err
+	}
+	t.deadline.all = 10*time.Second + 5*took
+	if took < 300*time.Millisecond {
+		return nil
+	}
+	t.quick = quickTests(text, max(100*time.Millisecond, took/50))
+	took, _, err = t.sound("-test.run=" + t.quick)
+	t.deadline.quick = 10*time.Second + 5*took
+	return err
+}
+
+// sound runs tests without a mutant, which must pass, and measures how long they take.
+func (t *tests) sound(arg string) (time.Duration, []byte, error) {
 	start := time.Now()
-	passes, text := t.pass(0, "-test.v")
-	took := time.Since(start)
+	passes, text := t.pass(0, 5*time.Minute, arg)
 	if !passes {
-		return fmt.Errorf("the tests of %s fail without a mutant:\n%s", t.folder, text)
+		return 0, nil, fmt.Errorf("the tests of %s fail without a mutant:\n%s", t.folder, text)
 	}
-	t.deadline = 10*time.Second + 5*took
-	if took > 300*time.Millisecond {
-		t.quick = quickTests(text)
-	}
-	return nil
+	return time.Since(start), text, nil
 }
 
 var passed = regexp.MustCompile(`^--- PASS: (\w+) \(([0-9.]+)s\)`)
 
-// quickTests returns a pattern for the tests that took less than 100 ms.
-func quickTests(output []byte) string {
+// quickTests returns a pattern for the tests that took no longer than that.
+func quickTests(output []byte, most time.Duration) string {
 	var names []string
 	for lines := bufio.NewScanner(bytes.NewReader(output)); lines.Scan(); {
 		found := passed.FindStringSubmatch(lines.Text())
 		if found == nil {
 			continue
 		}
-		if seconds, err := strconv.ParseFloat(found[2], 64); err == nil && seconds < 0.1 {
+		if seconds, err := strconv.ParseFloat(found[2], 64); err == nil && seconds <= most.Seconds() {
 			names = append(names, found[1])
 		}
 	}
@@ -129,21 +139,21 @@ func (t *tests) passAll(number int) (bool, error) {
 		return false, err
 	}
 	if t.quick == "" {
-		passes, _ := t.pass(number)
+		passes, _ := t.pass(number, t.deadline.all)
 		return passes, nil
 	}
-	passes, _ := t.pass(number, "-test.run="+t.quick)
+	passes, _ := t.pass(number, t.deadline.quick, "-test.run="+t.quick)
 	if passes {
-		passes, _ = t.pass(number, "-test.skip="+t.quick)
+		passes, _ = t.pass(number, t.deadline.all, "-test.skip="+t.quick)
 	}
 	return passes, nil
 }
 
 // pass runs tests against a mutant (0 is none) and reports whether all passed.
 // They have 4 GiB: a loop that lost its end is a mutant that dies.
-func (t *tests) pass(number int, args ...string) (bool, []byte) {
+func (t *tests) pass(number int, deadline time.Duration, args ...string) (bool, []byte) {
 	args = append([]string{"-c", `ulimit -d 4194304; exec "$0" "$@"`, t.binary,
-		"-test.failfast", "-test.timeout=" + t.deadline.String()}, args...)
+		"-test.failfast", "-test.timeout=" + deadline.String()}, args...)
 	command := exec.Command("bash", args...)
 	command.Dir = t.folder
 	command.Env = append(os.Environ(), "CERTBOUND_MUTANT="+strconv.Itoa(number))
