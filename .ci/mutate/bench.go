@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ type tests struct {
 	binary   string
 	quick    string // a pattern for -test.run; "" where all are quick
 	deadline struct{ quick, all time.Duration }
+
+	mu      sync.Mutex
+	killers map[string][]string // by file: tests that its mutants died of, the last first
 }
 
 //go:embed switch.go.txt
@@ -47,7 +51,7 @@ func newBench(sources []*source) (*bench, error) {
 	}
 	for _, target := range targets {
 		for _, folder := range target.tests {
-			t := &tests{folder: folder, binary: filepath.Join(b.folder, strings.ReplaceAll(folder, "/", "-")+".test")}
+			t := &tests{folder: folder, killers: make(map[string][]string), binary: filepath.Join(b.folder, strings.ReplaceAll(folder, "/", "-")+".test")}
 			t.prepare = sync.OnceValue(func() error { return t.build(overlay) })
 			b.tests[folder] = t
 		}
@@ -130,24 +134,52 @@ func quickTests(output []byte, most time.Duration) string {
 			names = append(names, found[1])
 		}
 	}
-	return "^(" + strings.Join(names, "|") + ")$"
+	return patternOf(names)
 }
 
-// passAll reports whether all tests pass with a mutant.
-func (t *tests) passAll(number int) (bool, error) {
+// passAll reports whether all tests pass with a mutant. Those that its
+// neighbours died of come first.
+func (t *tests) passAll(m *mutant) (bool, error) {
 	if err := t.prepare(); err != nil {
 		return false, err
 	}
 	if t.quick == "" {
-		passes, _ := t.pass(number, t.deadline.all)
+		passes, _ := t.pass(m.number, t.deadline.all)
 		return passes, nil
 	}
-	passes, _ := t.pass(number, t.deadline.quick, "-test.run="+t.quick)
+	if known := t.suspects(m.file); known != nil {
+		if passes, _ := t.pass(m.number, t.deadline.quick, "-test.run="+patternOf(known)); !passes {
+			return false, nil
+		}
+	}
+	passes, text := t.pass(m.number, t.deadline.quick, "-test.run="+t.quick)
 	if passes {
-		passes, _ = t.pass(number, t.deadline.all, "-test.skip="+t.quick)
+		passes, text = t.pass(m.number, t.deadline.all, "-test.skip="+t.quick)
+	}
+	for _, found := range failed.FindAllSubmatch(text, -1) {
+		t.suspect(m.file, string(found[1]))
 	}
 	return passes, nil
 }
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+func (t *tests) suspects(file string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.killers[file])
+}
+
+func (t *tests) suspect(file, test string) {
+	const most = 6
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.killers[file]; !slices.Contains(known, test) {
+		t.killers[file] = append([]string{test}, known[:min(len(known), most-1)]...)
+	}
+}
+
+func patternOf(tests []string) string { return "^(" + strings.Join(tests, "|") + ")$" }
 
 // pass runs tests against a mutant (0 is none) and reports whether all passed.
 // They have 4 GiB: a loop that lost its end is a mutant that dies.
@@ -191,7 +223,7 @@ func (b *bench) run(chosen []*mutant, workers int) error {
 // not have come of it.
 func (b *bench) kill(m *mutant) error {
 	for _, folder := range m.source.target.tests {
-		passes, err := b.tests[folder].passAll(m.number)
+		passes, err := b.tests[folder].passAll(m)
 		if err != nil {
 			return err
 		}
