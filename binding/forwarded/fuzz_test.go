@@ -144,11 +144,14 @@ func (a addressText) String() string  { return string(a) }
 
 // addressOf reads the address of a peer with package net, and reports whether it is in the form that a connection's has.
 func addressOf(peer string) (address net.IP, usual bool) {
-	host, port, err := net.SplitHostPort(peer)
+	without, zone := peer, "" // which may be any text
+	if from, to := strings.Index(peer, "%"), strings.LastIndex(peer, "]:"); from >= 0 && from < to {
+		without, zone = peer[:from]+peer[to:], peer[from+1:to]
+	}
+	host, port, err := net.SplitHostPort(without)
 	if err != nil {
 		return nil, false
 	}
-	host, zone, _ := strings.Cut(host, "%")
 	number, err := strconv.ParseUint(port, 10, 16)
 	if address = net.ParseIP(host); address == nil || err != nil {
 		return nil, false
