@@ -40,18 +40,27 @@ func credentials(header http.Header, acceptDPoP bool) (token string, dpop bool, 
 // isB64Token: 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=".
 func isB64Token(s string) bool {
 	s = strings.TrimRight(s, "=")
-	for i := range len(s) {
-		if !inB64Token[s[i]] {
-			return false
-		}
+	if s == "" {
+		return false
 	}
-	return s != ""
+	// Every byte of every token is looked at. Four at a time, without a branch
+	// for each, it takes half the time.
+	other := byte(0)
+	for ; len(s) >= 4; s = s[4:] {
+		other |= notB64Token[s[0]] | notB64Token[s[1]] | notB64Token[s[2]] | notB64Token[s[3]]
+	}
+	for i := range len(s) {
+		other |= notB64Token[s[i]]
+	}
+	return other == 0
 }
 
-// inB64Token is a table, because every byte of every token is looked up in it.
-var inB64Token = func() (table [256]bool) {
+// notB64Token is 1 for each byte that is in no b64token.
+var notB64Token = func() (table [256]byte) {
 	for c := range table {
-		table[c] = isAlnum(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
+		if !isAlnum(byte(c)) && strings.IndexByte("-._~+/", byte(c)) < 0 {
+			table[c] = 1
+		}
 	}
 	return table
 }()
