@@ -66,7 +66,7 @@ func TestAnUnknownFrameworkIsRefused(t *testing.T) {
 }
 
 // What -serve leaves for another terminal is used here as its curl commands
-// use it.
+// use it, and its command that asks why is run.
 func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 	t.Parallel()
 	command := exec.Command(program, "-serve")
@@ -75,7 +75,7 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 	require.NoError(t, command.Start())
 	t.Cleanup(func() { _ = command.Process.Kill() })
 
-	var folder, url string
+	var folder, url, inspect string
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		if after, found := strings.CutPrefix(lines.Text(), "cd "); found {
@@ -83,6 +83,9 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 		}
 		if after, found := strings.CutPrefix(lines.Text(), "The protected API"); found {
 			url = strings.TrimSpace(after)
+		}
+		if strings.HasPrefix(lines.Text(), "go run ") || strings.HasSuffix(inspect, "\\\n") {
+			inspect += lines.Text() + "\n"
 		}
 		if strings.HasPrefix(lines.Text(), "The token lives") {
 			break
@@ -118,8 +121,13 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, call(""))
 
 	if runtime.GOOS == "windows" {
-		return // no signal asks a process to stop
+		return // no shell, and no signal asks a process to stop
 	}
+	output, err := exec.Command("sh", "-c", inspect).Output()
+	require.Error(t, err, "the thief would get in")
+	require.Regexp(t, `(?m)^signature +ok `, string(output))
+	require.Regexp(t, `(?m)^audience +ok `, string(output))
+	require.Regexp(t, `(?m)^verdict +FAIL .*\(thumbprint_mismatch\)$`, string(output))
 	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, command.Wait())
 	require.NoDirExists(t, folder, "private keys are left behind")

@@ -46,11 +46,15 @@ curl -i --cacert ca.pem --cert thief.pem --key thief-key.pem -H "Authorization: 
 # a thief without a certificate: 401 invalid_token
 curl -i --cacert ca.pem -H "Authorization: Bearer $(cat token)" %[2]s/accounts
 
+# why the thief is refused, in a checkout or with the library in your go.mod
+go run github.com/certbound/certbound/examples/inspect -as-ca %[3]s/ca.pem -cert %[3]s/thief.pem \
+	-issuer %[1]s -audience %[6]s <%[3]s/token
+
 # a token of your own
 curl --cacert ca.pem --cert client.pem --key client-key.pem -d grant_type=client_credentials -d client_id=%[4]s %[5]s
 
 The token lives for an hour. Stop with Ctrl-C.
-`, w.as.Issuer(), w.url, folder, clientID, server.MTLSEndpoint("token_endpoint"))
+`, w.as.Issuer(), w.url, folder, clientID, server.MTLSEndpoint("token_endpoint"), audience)
 	<-ctx.Done()
 	return nil
 }
