@@ -77,6 +77,21 @@ func ExampleByIssuer() {
 	// a subject of the JWT issuer
 }
 
+// A verifier with the algorithms of FAPI 2.0 alone.
+func ExampleFAPI2() {
+	tokens, err := jwks.New(jwks.Config{
+		Issuer:     "https://auth.bank.example",
+		Audiences:  []string{"https://api.bank.example"},
+		Algorithms: jwks.FAPI2(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = tokens.Close() }()
+	fmt.Println(jwks.FAPI2())
+	// Output: [PS256 ES256 EdDSA Ed25519]
+}
+
 // A configuration that cannot be meant is refused, with every mistake in it.
 func ExampleNew_mistakes() {
 	_, err := jwks.New(jwks.Config{

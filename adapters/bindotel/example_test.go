@@ -60,3 +60,41 @@ func Example() {
 	}
 	// Output: certbound.decisions credentials_missing 1
 }
+
+// Incorrect: nobody watches the verifier. Decisions are measured, and how old the keys are is not, so that an alarm for keys
+// that are no longer fresh stays silent.
+func ExampleObserver_Watch_incorrect() {
+	reader := sdkmetric.NewManualReader()
+	observer, err := bindotel.New(bindotel.Config{
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = observer.Close() }()
+	tokens, err := jwks.New(jwks.Config{
+		Issuer:    "https://auth.bank.example",
+		Audiences: []string{"https://api.bank.example"},
+		Observe:   observer.ObserveKeys,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = tokens.Close() }()
+	guard, err := binding.New(binding.Config{Tokens: tokens, Observe: observer.Observe}) // incorrect: no observer.Watch(tokens)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = guard.Check(httptest.NewRequest(http.MethodGet, "https://api.bank.example/accounts", nil))
+
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		log.Fatal(err)
+	}
+	measured := map[string]bool{}
+	for _, metric := range all.ScopeMetrics[0].Metrics {
+		measured[metric.Name] = true
+	}
+	fmt.Println("decisions:", measured["certbound.decisions"], "usable keys:", measured["certbound.keys.usable"])
+	// Output: decisions: true usable keys: false
+}

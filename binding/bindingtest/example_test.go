@@ -1,6 +1,8 @@
 package bindingtest_test
 
 import (
+	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/jwks"
 )
 
 // call is a GET: status and body.
@@ -81,4 +84,47 @@ func ExampleAuthorizationServer_MTLSTokenEndpoint() {
 	}
 	fmt.Println(response.Status, answer.TokenType, answer.Scope)
 	// Output: 200 OK Bearer accounts
+}
+
+// A client that renews its certificate, for the same key: what was bound to the old one is not bound to the new one.
+func ExampleRenewSelfSignedCertificate() {
+	old, err := bindingtest.NewSelfSignedCertificate("client-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	renewed, err := bindingtest.RenewSelfSignedCertificate(old)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the same key:", renewed.PrivateKey.(*ecdsa.PrivateKey).Equal(old.PrivateKey))
+	fmt.Println("the same thumbprint:", bindingtest.Thumbprint(renewed.Leaf) == bindingtest.Thumbprint(old.Leaf))
+	// Output:
+	// the same key: true
+	// the same thumbprint: false
+}
+
+// Incorrect: a token that was not asked for the client's certificate is bound to nothing, and every guard with the zero
+// policy refuses it. BoundClient, or TokenSpec.Certificate, binds.
+func ExampleAuthorizationServer_Token_incorrect() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	tokens, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = tokens.Close() }()
+	token, err := as.Token(bindingtest.TokenSpec{Subject: "alice"}) // incorrect
+	if err != nil {
+		log.Fatal(err)
+	}
+	verified, err := tokens.VerifyToken(context.Background(), token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, bound := verified.Thumbprint()
+	fmt.Println(verified.Subject(), bound)
+	// Output: alice false
 }

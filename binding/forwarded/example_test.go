@@ -45,3 +45,18 @@ func ExampleNew_withoutTrust() {
 }
 
 var verifier tokens
+
+// What a command's flag may name. Products that use one header mean different encodings: so a format is named, and never
+// detected.
+func ExampleFormats() {
+	for _, format := range forwarded.Formats() {
+		if format.Header() == "X-Ssl-Client-Cert" {
+			fmt.Println(format, "is", format.Encoding(), "in", format.Header())
+		}
+	}
+	// Output:
+	// nginx is url-pem in X-Ssl-Client-Cert
+	// apache is pem-spaces in X-Ssl-Client-Cert
+	// fastly is base64-pem in X-Ssl-Client-Cert
+	// f5 is base64-der in X-Ssl-Client-Cert
+}

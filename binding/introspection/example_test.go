@@ -3,9 +3,13 @@ package introspection_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
@@ -189,4 +193,24 @@ func ExampleNew_mistakes() {
 	// ClientCertificate: or GetClientCertificate is required for tls_client_auth
 	// ClientSecret: is for client_secret_basic alone
 	// Audiences: at least one is required, and none may be empty
+}
+
+// A server that does not answer is one record, however many tokens it is asked about.
+func ExampleLogEvents() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{} // another in each run
+			}
+			return a
+		},
+	}))
+	observe := introspection.LogEvents(logger) // for Config.Observe, which is told these:
+	for range 3 {
+		observe(introspection.Event{
+			Kind: introspection.CallFailed, Issuer: "https://auth.bank.example", Err: errors.New("timeout"), Duration: 5 * time.Second,
+		})
+	}
+	// Output:
+	// level=ERROR msg="introspection failed" kind=call_failed iss=https://auth.bank.example error=timeout duration=5s
 }

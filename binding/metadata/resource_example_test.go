@@ -2,6 +2,9 @@ package metadata_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -80,4 +83,38 @@ func ExampleClient_AuthorizationServer() {
 	}
 	fmt.Println(server.Issuer == as.Issuer(), server.JWKSURI == as.JWKSURL(), server.CertificateBoundAccessTokens)
 	// Output: true true true
+}
+
+// An authorization server whose certificate is of a private CA: the limits of NewTransport, and other roots. jwks.Config and
+// introspection.Config take such a Transport, too.
+func ExampleNewTransport() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(as.RootPEM()) // os.ReadFile("roots.pem")
+
+	transport := metadata.NewTransport()
+	defer transport.CloseIdleConnections()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	client := metadata.Client{Transport: transport}
+	_, err = client.AuthorizationServer(context.Background(), as.Issuer())
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// Incorrect: the issuer is another than the one that the metadata names, by a slash. It is compared to the letter, for
+// whoever answers in an issuer's name must be that issuer (RFC 8414 §3.3).
+func ExampleClient_AuthorizationServer_incorrect() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	client := metadata.Client{Transport: as.Transport()}
+	_, err = client.AuthorizationServer(context.Background(), as.Issuer()+"/")
+	fmt.Println(errors.Is(err, metadata.ErrIssuer))
+	// Output: true
 }

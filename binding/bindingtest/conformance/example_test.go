@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"testing"
 
 	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
@@ -43,4 +44,42 @@ func ExampleKit_Check() {
 	}
 	fmt.Println(report.Passed(), report.Rows(conformance.Violates), report.Rows(conformance.Deviates))
 	// Output: true [] []
+}
+
+// In a test, with a subtest for each input.
+func ExampleRun() {
+	TestConformance := func(t *testing.T) {
+		conformance.Run(t, conformance.Config{Path: "/accounts"}, conformance.Handler(
+			func(as *bindingtest.AuthorizationServer) (http.Handler, error) {
+				tokens, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
+				if err != nil {
+					return nil, err
+				}
+				t.Cleanup(func() { _ = tokens.Close() })
+				guard, err := binding.New(binding.Config{Tokens: tokens})
+				if err != nil {
+					return nil, err
+				}
+				accounts := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+				return bindhttp.Protect(guard)(accounts), nil
+			}))
+	}
+	_ = TestConformance
+}
+
+// Incorrect: nothing protects this handler. The kit finds what it lets in.
+func ExampleKit_Check_incorrect() {
+	kit, err := conformance.New(conformance.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer kit.Close()
+	report, err := kit.Check(context.Background(), conformance.Handler(func(*bindingtest.AuthorizationServer) (http.Handler, error) {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil // incorrect
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.Passed(), len(report.Rows(conformance.Violates)) > 100)
+	// Output: false true
 }
