@@ -8,8 +8,8 @@ replace (
 )
 
 require (
-	github.com/certbound/certbound v0.0.0
-	github.com/certbound/certbound/adapters/bindotel v0.0.0
+	github.com/certbound/certbound v0.1.0
+	github.com/certbound/certbound/adapters/bindotel v0.1.0
 	github.com/prometheus/client_golang v1.24.1
 	github.com/prometheus/prometheus v0.313.0
 	github.com/stretchr/testify v1.12.1
