@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -26,39 +25,22 @@ func TestEveryFunctionIsInAnExample(t *testing.T) {
 	exported := make(map[string][]string) // by the package's import path
 	shown := make(map[string]bool)        // import path, dot, name
 	wrong := make(map[string]bool)        // import paths
-	files := token.NewFileSet()
-	require.NoError(t, filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for name, file := range goFiles(t) {
+		folder := path.Join(module, path.Dir(name))
+		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, ".ci/") || strings.Contains(name, "internal/") {
+			continue
 		}
-		name, err := filepath.Rel(root, file)
-		require.NoError(t, err)
-		if entry.IsDir() {
-			if name == ".git" || name == ".ci" || entry.Name() == "internal" || entry.Name() == "node_modules" || name == "examples" {
-				return filepath.SkipDir
-			}
-			return nil
+		if !strings.HasSuffix(name, "_test.go") {
+			exported[folder] = append(exported[folder], functions(file, ast.IsExported)...)
+			continue
 		}
-		if filepath.Ext(file) != ".go" {
-			return nil
-		}
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		parsed, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
-		require.NoError(t, err)
-		folder := path.Join(module, filepath.ToSlash(filepath.Dir(name)))
-		if !strings.HasSuffix(file, "_test.go") {
-			exported[folder] = append(exported[folder], functions(parsed, ast.IsExported)...)
-			return nil
-		}
-		if len(functions(parsed, func(name string) bool { return strings.HasPrefix(name, "Example") })) > 0 {
-			wrong[folder] = wrong[folder] || len(functions(parsed, wrongUse.MatchString)) > 0
-			for _, selected := range selections(parsed) {
+		if len(functions(file, regexp.MustCompile("^Example").MatchString)) > 0 {
+			wrong[folder] = wrong[folder] || len(functions(file, wrongUse.MatchString)) > 0
+			for _, selected := range selections(file) {
 				shown[selected] = true
 			}
 		}
-		return nil
-	}))
+	}
 	require.Contains(t, exported, module+"/adapters/bindotel")
 	for folder, names := range exported {
 		require.True(t, wrong[folder], "no example in %s is of wrong use", folder)
@@ -66,6 +48,49 @@ func TestEveryFunctionIsInAnExample(t *testing.T) {
 			require.True(t, shown[folder+"."+name], "no example has %s.%s", folder, name)
 		}
 	}
+}
+
+// A test or example that a document names is there.
+func TestNamesOfTests(t *testing.T) {
+	t.Parallel()
+	known := make(map[string]bool)
+	for _, file := range goFiles(t) {
+		for _, name := range functions(file, ast.IsExported) {
+			known[name] = true
+		}
+	}
+	named := 0
+	for document, text := range documents(t) {
+		for _, match := range regexp.MustCompile("`((?:Example|Test|Fuzz)[A-Z]\\w*)`").FindAllStringSubmatch(text, -1) {
+			named++
+			require.True(t, known[match[1]] || match[1] == "ExampleXxx", "%s: %s", document, match[1])
+		}
+	}
+	require.NotZero(t, named)
+}
+
+// goFiles returns the Go files of this repository, nested modules and all, by their names with slashes.
+func goFiles(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	found := make(map[string]*ast.File)
+	files := token.NewFileSet()
+	require.NoError(t, filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || entry.Name() == "testdata"):
+			return filepath.SkipDir
+		case entry.IsDir() || filepath.Ext(file) != ".go":
+			return nil
+		}
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		found[filepath.ToSlash(name)], err = parser.ParseFile(files, file, nil, parser.SkipObjectResolution)
+		return err
+	}))
+	return found
 }
 
 // functions are the names of a file's functions, and not of its methods, that are wanted.
