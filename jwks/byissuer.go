@@ -67,6 +67,7 @@ func (i *Issuers) VerifyToken(ctx context.Context, token string) (*binding.Token
 	if err != nil {
 		return nil, err
 	}
+	defer t.release()
 	v, known := i.byIssuer[t.claims.Issuer()]
 	if !known {
 		return nil, &binding.Error{Reason: binding.ReasonTokenIssuer}

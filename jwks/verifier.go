@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 	if err != nil {
 		return nil, err
 	}
+	defer t.release()
 	return v.first(ctx, t, digest)
 }
 
@@ -97,18 +99,31 @@ type jwt struct {
 	headers *jws.Headers // that remember the header of a token found good
 }
 
+// jwts are those that nobody uses: what a token is taken apart in is used again,
+// for memory that is new is memory that is in no cache of the processor.
+var jwts = sync.Pool{New: func() any { return new(jwt) }}
+
 // parse reads a token: everything about it that can be checked without knowing
-// whose it is. Nested JWTs end here: their payload is no object.
+// whose it is. Nested JWTs end here: their payload is no object. Who gets a jwt
+// has to release it.
 func parse(headers *jws.Headers, token string) (*jwt, error) {
-	message, err := headers.Parse(token)
+	t := jwts.Get().(*jwt)
+	t.headers = headers
+	err := headers.Parse(&t.Message, token)
+	if err == nil {
+		t.claims, err = binding.ParseToken(t.Payload)
+	}
 	if err != nil {
+		t.release()
 		return nil, err
 	}
-	claims, err := binding.ParseToken(message.Payload)
-	if err != nil {
-		return nil, err
-	}
-	return &jwt{message, claims, headers}, nil
+	return t, nil
+}
+
+func (t *jwt) release() {
+	t.Clear()
+	t.claims, t.headers = nil, nil
+	jwts.Put(t)
 }
 
 // first verifies a token that was not verified before.

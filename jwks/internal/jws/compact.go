@@ -3,6 +3,7 @@ package jws
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/certbound/certbound/binding"
@@ -22,6 +23,7 @@ type Message struct {
 
 	headerText string // as it came
 	known      bool   // Headers knew it
+	memory     []byte // of what was decoded, and of the signing input
 }
 
 // A Header is what is read of the JOSE header (RFC 7515 §4).
@@ -37,40 +39,54 @@ const TypeAbsent = "absent"
 
 // Parse takes a token apart. Other serializations and JWE have another form and
 // end here. The error is a [*binding.Error], with a reason of the token.
-func Parse(token string) (Message, error) { return (*Headers)(nil).Parse(token) }
+func Parse(token string) (Message, error) {
+	var m Message
+	if err := (*Headers)(nil).Parse(&m, token); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
 
-// Parse takes a token apart as the function Parse does. A header that h knows is
-// not read again.
-func (h *Headers) Parse(token string) (Message, error) {
+// Parse takes a token apart as the function Parse does, into m, whose memory it
+// uses again: of what m was before nothing may be in use. A header that h knows
+// is not read again. With an error m is as after Clear.
+func (h *Headers) Parse(m *Message, token string) error {
+	m.Clear()
+	err := h.parse(m, token)
+	if err != nil {
+		m.Clear()
+	}
+	return err
+}
+
+func (h *Headers) parse(m *Message, token string) error {
 	if len(token) > MaxLength {
-		return Message{}, &binding.Error{Reason: binding.ReasonTokenTooLong}
+		return &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	headerText, rest, _ := strings.Cut(token, ".")
 	payloadText, signatureText, found := strings.Cut(rest, ".")
 	if !found || strings.Contains(signatureText, ".") {
-		return Message{}, malformed(nil)
+		return malformed(nil)
 	}
 	input := token[:len(token)-len(signatureText)-1]
-	// One piece of memory for all that is decoded, and the input of the signature.
-	memory := make([]byte, 0, len(input)+base64.RawURLEncoding.DecodedLen(len(token)))
-	memory = append(memory, input...)
-	m := Message{headerText: headerText, SigningInput: memory[:len(input):len(input)]}
+	// At once, because what is decoded first must stay where it is.
+	m.memory = slices.Grow(m.memory, len(input)+base64.RawURLEncoding.DecodedLen(len(token)))
+	m.memory = append(m.memory, input...)
+	m.headerText, m.SigningInput = headerText, m.memory[:len(input):len(input)]
 	var header []byte
 	ok1, ok2, ok3 := true, false, false
 	if m.Header, m.known = h.find(headerText); !m.known {
-		header, memory, ok1 = decode(memory, headerText)
+		header, ok1 = m.decode(headerText)
 	}
-	m.Payload, memory, ok2 = decode(memory, payloadText)
-	m.Signature, _, ok3 = decode(memory, signatureText)
+	m.Payload, ok2 = m.decode(payloadText)
+	m.Signature, ok3 = m.decode(signatureText)
 	if !ok1 || !ok2 || !ok3 {
-		return Message{}, malformed(nil)
+		return malformed(nil)
 	}
-	if !m.known {
-		if err := m.Header.read(header); err != nil {
-			return Message{}, err
-		}
+	if m.known {
+		return nil
 	}
-	return m, nil
+	return m.Header.read(header)
 }
 
 func malformed(cause error) error {
@@ -81,24 +97,27 @@ func malformed(cause error) error {
 // (RFC 4648 §3.5).
 var strictBase64URL = base64.RawURLEncoding.Strict()
 
-// decode reads a segment and appends what it holds, at least one byte, to
-// memory, which has room for it. It returns that, and memory.
-func decode(memory []byte, segment string) (decoded, appended []byte, ok bool) {
+// Clear makes m the zero Message, but for its memory.
+func (m *Message) Clear() { *m = Message{memory: m.memory[:0]} }
+
+// decode reads a segment into the message's memory, which has room for it, and
+// returns what it holds: at least one byte.
+func (m *Message) decode(segment string) (decoded []byte, ok bool) {
 	// encoding/base64 passes over line ends, even when strict.
 	if segment == "" || strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
-		return nil, memory, false
+		return nil, false
 	}
-	from := len(memory)
+	from := len(m.memory)
 	var chunk [512]byte // whole groups of 4 characters; on the stack
 	for segment != "" {
 		n := copy(chunk[:], segment)
 		segment = segment[n:]
 		var err error
-		if memory, err = strictBase64URL.AppendDecode(memory, chunk[:n]); err != nil {
-			return nil, memory, false
+		if m.memory, err = strictBase64URL.AppendDecode(m.memory, chunk[:n]); err != nil {
+			return nil, false
 		}
 	}
-	return memory[from:len(memory):len(memory)], memory, true
+	return m.memory[from:len(m.memory):len(m.memory)], true
 }
 
 // read reads the JOSE header. Members that could name a key of the sender's

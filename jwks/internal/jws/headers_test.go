@@ -19,23 +19,29 @@ func compact(header, payload string) string {
 	return encode(header) + "." + encode(payload) + "." + encode("signature")
 }
 
+// parseWith takes a token apart in memory of its own.
+func parseWith(headers *jws.Headers, token string) (message jws.Message, err error) {
+	err = headers.Parse(&message, token)
+	return message, err
+}
+
 const goodHeader = `{"alg":"ES256","kid":"1","typ":"at+jwt"}`
 
 // allocations tells a header that is read again from one that is remembered: reading takes many.
 func allocations(headers *jws.Headers, token string) float64 {
-	return testing.AllocsPerRun(10, func() { _, _ = headers.Parse(token) })
+	return testing.AllocsPerRun(10, func() { _, _ = parseWith(headers, token) })
 }
 
 func TestHeaderIsReadOnce(t *testing.T) {
 	headers := new(jws.Headers)
 	token := compact(goodHeader, `{}`)
-	message, err := headers.Parse(token)
+	message, err := parseWith(headers, token)
 	require.NoError(t, err)
 	require.Greater(t, allocations(headers, token), 10.0, "nothing is remembered before the signature was good")
 	headers.Remember(&message)
 	require.LessOrEqual(t, allocations(headers, token), 1.0)
 
-	again, err := headers.Parse(compact(goodHeader, `{"other":"claims"}`))
+	again, err := parseWith(headers, compact(goodHeader, `{"other":"claims"}`))
 	require.NoError(t, err)
 	require.Equal(t, message.Header, again.Header)
 	require.Equal(t, jws.Header{Alg: "ES256", Typ: "at+jwt", KeyID: "1", HasKeyID: true}, again.Header)
@@ -46,7 +52,7 @@ func TestHeaderIsReadOnce(t *testing.T) {
 func TestARememberedHeaderAcceptsNothingElse(t *testing.T) {
 	t.Parallel()
 	headers := new(jws.Headers)
-	message, err := headers.Parse(compact(goodHeader, `{}`))
+	message, err := parseWith(headers, compact(goodHeader, `{}`))
 	require.NoError(t, err)
 	headers.Remember(&message)
 	encoded := base64.RawURLEncoding.EncodeToString([]byte(goodHeader))
@@ -69,7 +75,7 @@ func TestARememberedHeaderAcceptsNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := headers.Parse(test.token)
+			_, err := parseWith(headers, test.token)
 			require.ErrorContains(t, err, string(test.reason))
 		})
 	}
@@ -78,7 +84,7 @@ func TestARememberedHeaderAcceptsNothingElse(t *testing.T) {
 		`{"alg":"ES256","kid":"2","typ":"at+jwt"}`: {Alg: "ES256", Typ: "at+jwt", KeyID: "2", HasKeyID: true},
 		`{"alg":"ES256","kid":"1"}`:                {Alg: "ES256", Typ: jws.TypeAbsent, KeyID: "1", HasKeyID: true},
 	} {
-		message, err := headers.Parse(compact(header, `{}`))
+		message, err := parseWith(headers, compact(header, `{}`))
 		require.NoError(t, err)
 		require.Equal(t, want, message.Header)
 	}
@@ -90,10 +96,10 @@ func TestFewHeadersAreRemembered(t *testing.T) {
 	var tokens []string
 	for i := range 100 {
 		tokens = append(tokens, compact(fmt.Sprintf(`{"alg":"ES256","kid":"%d","typ":"at+jwt"}`, i), `{}`))
-		message, err := headers.Parse(tokens[i])
+		message, err := parseWith(headers, tokens[i])
 		require.NoError(t, err)
 		headers.Remember(&message)
-		again, err := headers.Parse(tokens[i])
+		again, err := parseWith(headers, tokens[i])
 		require.NoError(t, err)
 		headers.Remember(&again) // is no second one
 	}
@@ -107,7 +113,7 @@ func TestFewHeadersAreRemembered(t *testing.T) {
 	require.Equal(t, 8, remembered)
 
 	long := compact(`{"alg":"ES256","kid":"1","typ":"at+jwt","x":"`+strings.Repeat("x", 1<<10)+`"}`, `{}`)
-	message, err := headers.Parse(long)
+	message, err := parseWith(headers, long)
 	require.NoError(t, err)
 	headers.Remember(&message)
 	require.Greater(t, allocations(headers, long), 10.0)
@@ -121,7 +127,7 @@ func TestHeadersInManyGoroutines(t *testing.T) {
 		all.Go(func() {
 			for n := range 200 {
 				kid := fmt.Sprint((i + n) % 12)
-				message, err := headers.Parse(compact(`{"alg":"ES256","kid":"`+kid+`"}`, `{}`))
+				message, err := parseWith(headers, compact(`{"alg":"ES256","kid":"`+kid+`"}`, `{}`))
 				if err != nil || message.Header.KeyID != kid {
 					t.Errorf("%v: %q for %q", err, message.Header.KeyID, kid)
 				}

@@ -61,7 +61,7 @@ func TestLongestHeaderThatIsRemembered(t *testing.T) {
 	for bytes, remembered := range map[int]bool{768: true, 769: false} {
 		token := compact(header(bytes), `{}`)
 		headers := new(jws.Headers)
-		message, err := headers.Parse(token)
+		message, err := parseWith(headers, token)
 		require.NoError(t, err)
 		before := allocations(headers, token)
 		headers.Remember(&message)
