@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
-	"math/big"
 )
 
 // A method is how an algorithm verifies: a kind of key, a hash, and for ECDSA
@@ -49,6 +48,8 @@ func Supports(alg string) bool {
 	return supported
 }
 
+var pssOptions = rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+
 // verify reports whether the signature of message is by the key, which fits the
 // algorithm.
 func (m method) verify(public crypto.PublicKey, message, signature []byte) bool {
@@ -59,16 +60,15 @@ func (m method) verify(public crypto.PublicKey, message, signature []byte) bool 
 		}
 		// RFC 7518 §3.5: the salt is as long as the hash. The default of
 		// crypto/rsa would find out the length from the signature.
-		return rsa.VerifyPSS(key, m.hash, m.digest(message), signature,
-			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		return rsa.VerifyPSS(key, m.hash, m.digest(message), signature, &pssOptions) == nil
 	case *ecdsa.PublicKey:
 		// RFC 7518 §3.4: R and S, each as long as the curve's order; no ASN.1.
 		size := (m.curve.Params().BitSize + 7) / 8
 		if len(signature) != 2*size {
 			return false
 		}
-		r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-		return ecdsa.Verify(key, m.digest(message), r, s)
+		var memory [maxDER]byte
+		return ecdsa.VerifyASN1(key, m.digest(message), appendDER(memory[:0], signature[:size], signature[size:]))
 	case ed25519.PublicKey:
 		return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, message, signature)
 	}
@@ -87,4 +87,47 @@ func (m method) digest(message []byte) []byte {
 		d := sha512.Sum512(message)
 		return d[:]
 	}
+}
+
+// maxDER is the length of the longest signature that appendDER makes: two
+// integers of 66 bytes (P-521) and a zero in front, each behind two bytes, behind
+// three.
+const maxDER = 3 + 2*(2+1+66)
+
+// appendDER appends R and S as crypto/ecdsa takes them: SEQUENCE of two INTEGER,
+// in DER. (ecdsa.Verify does the same by way of two big.Int.)
+func appendDER(der []byte, r, s []byte) []byte {
+	r, s = shortest(r), shortest(s)
+	length := lengthOfInteger(r) + lengthOfInteger(s)
+	if der = append(der, 0x30); length > 0x7f {
+		der = append(der, 0x81)
+	}
+	return appendInteger(appendInteger(append(der, byte(length)), r), s)
+}
+
+// shortest returns an unsigned integer without the zeros in front of it; of zero
+// one is left.
+func shortest(integer []byte) []byte {
+	for len(integer) > 1 && integer[0] == 0 {
+		integer = integer[1:]
+	}
+	return integer
+}
+
+// An INTEGER has a sign: one whose first bit is set needs a zero in front.
+func isHigh(integer []byte) bool { return integer[0] >= 0x80 }
+
+func lengthOfInteger(integer []byte) int {
+	if isHigh(integer) {
+		return 2 + 1 + len(integer)
+	}
+	return 2 + len(integer)
+}
+
+func appendInteger(der, integer []byte) []byte {
+	der = append(der, 0x02, byte(lengthOfInteger(integer)-2))
+	if isHigh(integer) {
+		der = append(der, 0)
+	}
+	return append(der, integer...)
 }

@@ -1,6 +1,13 @@
 package jws_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	_ "crypto/sha512"
+	"encoding/base64"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,5 +26,57 @@ func TestSupportsTheAlgorithmsOfJWKS(t *testing.T) {
 	}
 	for _, alg := range []string{"", "none", "None", "HS256", "HS384", "HS512", "es256", "ES256K", "Ed448", "RSA1_5", "ES521"} {
 		require.False(t, jws.Supports(alg), alg)
+	}
+}
+
+// An integer of a signature is as long as the curve's order whatever its value (RFC 7518 §3.4): those that begin with zeros,
+// and those whose first bit is set, are one of many.
+func TestSignaturesOfEveryShape(t *testing.T) {
+	t.Parallel()
+	encode := base64.RawURLEncoding.EncodeToString
+	for alg, curve := range map[string]struct {
+		elliptic.Curve
+		hash crypto.Hash
+	}{"ES256": {elliptic.P256(), crypto.SHA256}, "ES384": {elliptic.P384(), crypto.SHA384}, "ES512": {elliptic.P521(), crypto.SHA512}} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			key, err := ecdsa.GenerateKey(curve.Curve, rand.Reader)
+			require.NoError(t, err)
+			public, err := key.PublicKey.Bytes()
+			require.NoError(t, err)
+			size := len(public) / 2
+			set, err := jws.ReadKeySet(fmt.Appendf(nil, `{"keys":[{"kty":"EC","crv":%q,"x":%q,"y":%q}]}`,
+				curve.Params().Name, encode(public[1:1+size]), encode(public[1+size:])), 1)
+			require.NoError(t, err)
+			seen := make(map[string]bool)
+			for n := 0; len(seen) < 4; n++ {
+				input := encode(fmt.Appendf(nil, `{"alg":%q}`, alg)) + "." + encode(fmt.Append(nil, n))
+				hash := curve.hash.New()
+				_, _ = hash.Write([]byte(input))
+				r, s, err := ecdsa.Sign(rand.Reader, key, hash.Sum(nil))
+				require.NoError(t, err)
+				signature := make([]byte, 2*size)
+				r.FillBytes(signature[:size])
+				s.FillBytes(signature[size:])
+				for name, first := range map[string]byte{"r": signature[0], "s": signature[size]} {
+					switch {
+					case first == 0:
+						seen[name+" begins with a zero"] = true
+					case size == 66 || first >= 0x80: // the first bit of 521 is never that of a byte
+						seen[name+" is long"] = true
+					}
+				}
+				message, err := jws.Parse(input + "." + encode(signature))
+				require.NoError(t, err)
+				signer, _ := set.Verify(&message)
+				require.NotNil(t, signer, "%x", signature)
+
+				signature[n%len(signature)] ^= 1 << (n % 8)
+				message, err = jws.Parse(input + "." + encode(signature))
+				require.NoError(t, err)
+				signer, _ = set.Verify(&message)
+				require.Nil(t, signer, "%x", signature)
+			}
+		})
 	}
 }
