@@ -190,9 +190,12 @@ func jitter(d time.Duration) time.Duration {
 }
 
 // usable returns the keys that may serve now, or nil. It takes no lock.
-func (k *remoteKeys) usable() *snapshot {
+func (k *remoteKeys) usable() *snapshot { return k.usableAt(time.Now()) }
+
+// usableAt does so for who has looked at our clock already.
+func (k *remoteKeys) usableAt(now time.Time) *snapshot {
 	s := k.current.Load()
-	if s == nil || time.Since(s.asOf) > max(k.maxAge, s.fresh) {
+	if s == nil || now.Sub(s.asOf) > max(k.maxAge, s.fresh) {
 		return nil
 	}
 	return s

@@ -20,6 +20,7 @@ type seenToken struct {
 	token    *binding.Token
 	alg      string
 	material [sha256.Size]byte // of the key that verified it
+	keySet   uint64            // the serial of a set that publishes the key
 }
 
 // digestOf is what a token is remembered by. It is on the way of every request,

@@ -20,8 +20,8 @@ type Verifier struct {
 	issuer     string
 	algorithms []Algorithm // nil: all
 	types      []string
-	expect     binding.Expect // without Now
-	clock      func() time.Time
+	expect     binding.Expect   // without Now
+	clock      func() time.Time // nil: time.Now
 	keys       *remoteKeys
 	headers    jws.Headers
 	seen       seenTokens
@@ -31,10 +31,6 @@ type Verifier struct {
 }
 
 func newVerifier(c Config) *Verifier {
-	clock := c.Clock
-	if clock == nil {
-		clock = time.Now
-	}
 	return &Verifier{
 		issuer:     c.Issuer,
 		algorithms: slices.Clone(c.Algorithms),
@@ -47,7 +43,7 @@ func newVerifier(c Config) *Verifier {
 			ScopeClaims:    slices.Clone(c.ScopeClaims),
 			ClientIDClaims: slices.Clone(c.ClientIDClaims),
 		},
-		clock: clock,
+		clock: c.Clock,
 		keys:  newRemoteKeys(c),
 		seen:  newSeenTokens(c.SeenTokens),
 	}
@@ -80,16 +76,26 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 	if !ok {
 		return nil, nil
 	}
-	if err := seen.token.ValidAt(v.clock(), v.expect.Leeway); err != nil {
+	now := time.Now()
+	if err := seen.token.ValidAt(v.timeOfTokens(now), v.expect.Leeway); err != nil {
 		return nil, err
 	}
-	keys := v.keys.usable()
-	if keys == nil || !keys.set.Publishes(seen.material, seen.alg) {
+	keys := v.keys.usableAt(now)
+	if keys == nil || keys.set.Serial != seen.keySet && !keys.set.Publishes(seen.material, seen.alg) {
 		v.seen.forget(digest)
 		return nil, nil // as a token that was never seen
 	}
 	v.seenAgain.count(&digest)
 	return seen.token, nil
+}
+
+// timeOfTokens returns the time by which tokens are judged, at the given time of
+// our own clock.
+func (v *Verifier) timeOfTokens(now time.Time) time.Time {
+	if v.clock != nil {
+		return v.clock()
+	}
+	return now
 }
 
 // A jwt is a token that was read, with nothing verified.
@@ -135,7 +141,7 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 		return nil, &binding.Error{Reason: binding.ReasonTokenType}
 	}
 	expect := v.expect
-	expect.Now = v.clock()
+	expect.Now = v.timeOfTokens(time.Now())
 	expect.KnownAccessToken = t.Header.Typ == typeAccessToken
 	claims, err := t.claims.Validate(expect)
 	if err != nil {
@@ -157,7 +163,7 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 	}
 	v.verified.Add(1)
 	t.headers.Remember(&t.Message)
-	v.seen.put(digest, seenToken{token: claims, alg: t.Header.Alg, material: signer.Material})
+	v.seen.put(digest, seenToken{token: claims, alg: t.Header.Alg, material: signer.Material, keySet: keys.Serial})
 	return claims, nil
 }
 

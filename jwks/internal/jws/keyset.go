@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // maxTried is how many keys are tried for one token.
@@ -15,6 +16,10 @@ const maxTried = 8
 type KeySet struct {
 	Keys    []*Key
 	Ignored []IgnoredKey
+
+	// Serial is this set's alone: who knows that a key is in the set of a serial
+	// need not ask again.
+	Serial uint64
 
 	byID       map[string][]*Key
 	byMaterial map[[sha256.Size]byte][]*Key
@@ -32,6 +37,8 @@ var (
 	errSetTooMany   = errors.New("the key set has too many keys")
 )
 
+var serials atomic.Uint64
+
 // ReadKeySet reads a JWK Set (RFC 7517 §5) of at most maxKeys keys. One odd key never costs the set; a
 // set without a key that can be used is an error, so that it never takes the
 // place of a good one.
@@ -48,7 +55,7 @@ func ReadKeySet(document []byte, maxKeys int) (*KeySet, error) {
 	if len(texts) > maxKeys {
 		return nil, fmt.Errorf("%w: %d of at most %d", errSetTooMany, len(texts), maxKeys)
 	}
-	set := &KeySet{byID: make(map[string][]*Key), byMaterial: make(map[[sha256.Size]byte][]*Key)}
+	set := &KeySet{Serial: serials.Add(1), byID: make(map[string][]*Key), byMaterial: make(map[[sha256.Size]byte][]*Key)}
 	for _, text := range texts {
 		k, id, err := readKey(text)
 		if err != nil {
