@@ -11,7 +11,8 @@ import "github.com/certbound/certbound/binding/internal/object"
 // RFC 7800 §3.1 lets an application require that it understands the members,
 // and this one does.
 func confirmationOf(value string) (Thumbprint, *Error) {
-	members, err := object.Parse(value)
+	var memory [4]object.Member
+	members, err := object.AppendParse(memory[:0], value)
 	if err != nil { // null, a string, a number, an array
 		return Thumbprint{}, &Error{Reason: ReasonConfirmationMalformed, Cause: err}
 	}

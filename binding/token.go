@@ -18,8 +18,7 @@ import (
 // that bear the same token may share it; it is safe for concurrent use. The
 // zero Token is refused by every guard.
 type Token struct {
-	text    string // the claims, as they came
-	members []object.Member
+	text string // the claims, as they came
 
 	issuer    string
 	subject   string
@@ -32,6 +31,9 @@ type Token struct {
 
 	bound      bool
 	thumbprint Thumbprint
+
+	otherKind bool   // the claims are plainly those of another kind of token
+	tokenType string // the value of token_type, as it came; "" if there is none
 
 	opaque   bool // by Validate: an introspection response
 	dpopType bool // an opaque token whose token_type is DPoP
@@ -48,11 +50,11 @@ type Token struct {
 // is an [*Error], with a reason of the token or of its confirmation.
 func ParseToken(claims []byte) (*Token, error) {
 	t := &Token{text: string(claims)}
-	members, err := object.Parse(t.text)
+	var memory [16]object.Member
+	members, err := object.AppendParse(memory[:0], t.text)
 	if err != nil {
 		return nil, &Error{Reason: ReasonTokenMalformed, Cause: err}
 	}
-	t.members = members
 	for _, m := range members {
 		ok := true
 		switch m.Name {
@@ -77,12 +79,16 @@ func ParseToken(claims []byte) (*Token, error) {
 				return nil, refusal
 			}
 			t.bound, t.thumbprint = true, thumbprint
+		case "token_type":
+			t.tokenType = m.Value
+		default:
+			t.otherKind = t.otherKind || isOtherKinds(m)
 		}
 		if !ok {
 			return nil, &Error{Reason: ReasonTokenClaims}
 		}
 	}
-	if refusal := t.readNames(defaultScopeClaims, defaultClientIDClaims); refusal != nil {
+	if refusal := t.readNames(members, defaultScopeClaims, defaultClientIDClaims); refusal != nil {
 		return nil, refusal
 	}
 	return t, nil
@@ -95,16 +101,16 @@ var (
 
 // readNames reads the scopes and the client from the first of the named claims
 // that is present.
-func (t *Token) readNames(scopeClaims, clientIDClaims []string) *Error {
+func (t *Token) readNames(members []object.Member, scopeClaims, clientIDClaims []string) *Error {
 	t.scopes, t.clientID = nil, ""
-	if value, present := t.firstOf(scopeClaims); present {
+	if value, present := firstOf(members, scopeClaims); present {
 		scopes, ok := scopesOf(value)
 		if !ok {
 			return &Error{Reason: ReasonTokenClaims}
 		}
 		t.scopes = scopes
 	}
-	if value, present := t.firstOf(clientIDClaims); present {
+	if value, present := firstOf(members, clientIDClaims); present {
 		clientID, ok := nonEmptyString(value)
 		if !ok {
 			return &Error{Reason: ReasonTokenClaims}
@@ -114,19 +120,12 @@ func (t *Token) readNames(scopeClaims, clientIDClaims []string) *Error {
 	return nil
 }
 
-func (t *Token) firstOf(names []string) (value string, present bool) {
+func firstOf(members []object.Member, names []string) (value string, present bool) {
 	for _, name := range names {
-		if value, present := t.member(name); present {
-			return value, true
-		}
-	}
-	return "", false
-}
-
-func (t *Token) member(name string) (value string, present bool) {
-	for i := range t.members {
-		if t.members[i].Name == name {
-			return t.members[i].Value, true
+		for i := range members {
+			if members[i].Name == name {
+				return members[i].Value, true
+			}
 		}
 	}
 	return "", false

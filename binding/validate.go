@@ -90,14 +90,19 @@ func (t *Token) Validate(expect Expect) (*Token, error) {
 	if expect.MaxLifetime > 0 && (t.expiry.IsZero() || t.expiry.After(expect.Now.Add(expect.MaxLifetime).Add(expect.Leeway))) {
 		return nil, &Error{Reason: ReasonTokenLifetime}
 	}
-	if !expect.KnownAccessToken && t.isOtherKind() {
+	if !expect.KnownAccessToken && t.otherKind {
 		return nil, &Error{Reason: ReasonTokenType}
 	}
 	if expect.ScopeClaims == nil && expect.ClientIDClaims == nil {
 		return t, nil
 	}
+	// ParseToken has let them go: most verifiers have no names of their own.
+	members, err := object.Parse(t.text)
+	if err != nil {
+		return nil, &Error{Reason: ReasonTokenMalformed, Cause: err}
+	}
 	named := *t
-	if refusal := named.readNames(orDefault(expect.ScopeClaims, defaultScopeClaims),
+	if refusal := named.readNames(members, orDefault(expect.ScopeClaims, defaultScopeClaims),
 		orDefault(expect.ClientIDClaims, defaultClientIDClaims)); refusal != nil {
 		return nil, refusal
 	}
@@ -135,19 +140,17 @@ func (t *Token) isFor(audiences []string) bool {
 }
 
 func (t *Token) mayLackAudience(expect Expect) bool {
-	_, typed := t.member("token_type")
-	return expect.Introspection && expect.DangerouslyAcceptMissingAudience && t.audience == nil && typed
+	return expect.Introspection && expect.DangerouslyAcceptMissingAudience && t.audience == nil && t.tokenType != ""
 }
 
 // withTokenType reads token_type (RFC 7662 §2.2; RFC 6749 §5.1: its value is
 // compared without regard to case). access_token is what some servers send for
 // the kind of token in place of its type. Another value is another kind's.
 func (t *Token) withTokenType() (*Token, *Error) {
-	value, present := t.member("token_type")
-	if !present {
+	if t.tokenType == "" {
 		return t, nil
 	}
-	name, ok := object.String(value)
+	name, ok := object.String(t.tokenType)
 	switch {
 	case !ok:
 		return nil, &Error{Reason: ReasonTokenClaims}
@@ -161,29 +164,21 @@ func (t *Token) withTokenType() (*Token, *Error) {
 	return nil, &Error{Reason: ReasonTokenType}
 }
 
-// isOtherKind reports whether the claims are plainly those of a token that is
-// no access token (RFC 8725 §3.12). It is a net with holes: an ID token without
-// any of these claims cannot be told from an access token, which is why RFC
-// 9068 §2.1 has typ.
-func (t *Token) isOtherKind() bool {
-	for _, m := range t.members {
-		switch m.Name {
-		case "nonce", "at_hash", "c_hash", "s_hash", // ID token: OpenID Connect Core §2, §3.3.2.11
-			"events": // logout token and security event: RFC 8417 §2.2
-			return true
-		case "typ": // Keycloak: Bearer, but also ID, Refresh, Offline, Logout, ...
-			switch kind, _ := object.String(m.Value); kind {
-			case "Bearer", "DPoP", "JWT", "at+jwt":
-			default:
-				return true
-			}
-		case "token_use": // Amazon Cognito, Ory Hydra: also id, refresh_token
-			switch use, _ := object.String(m.Value); use {
-			case "access", "access_token":
-			default:
-				return true
-			}
-		}
+// isOtherKinds reports whether a claim is plainly that of a token that is no
+// access token (RFC 8725 §3.12). It is a net with holes: an ID token without any
+// of these claims cannot be told from an access token, which is why RFC 9068
+// §2.1 has typ.
+func isOtherKinds(m object.Member) bool {
+	switch m.Name {
+	case "nonce", "at_hash", "c_hash", "s_hash", // ID token: OpenID Connect Core §2, §3.3.2.11
+		"events": // logout token and security event: RFC 8417 §2.2
+		return true
+	case "typ": // Keycloak: Bearer, but also ID, Refresh, Offline, Logout, ...
+		kind, _ := object.String(m.Value)
+		return kind != "Bearer" && kind != "DPoP" && kind != "JWT" && kind != "at+jwt"
+	case "token_use": // Amazon Cognito, Ory Hydra: also id, refresh_token
+		use, _ := object.String(m.Value)
+		return use != "access" && use != "access_token"
 	}
 	return false
 }

@@ -37,6 +37,12 @@ type Member struct {
 // Parse reads one JSON object and nothing after it, and returns its members in
 // their order. Every object inside it must have distinct names as well.
 func Parse(text string) ([]Member, error) {
+	return AppendParse(make([]Member, 0, min(16, 1+strings.Count(text, ","))), text)
+}
+
+// AppendParse does so and appends the members to those that are there, for a
+// caller who has the memory. With an error it returns nil.
+func AppendParse(members []Member, text string) ([]Member, error) {
 	if !utf8.ValidString(text) {
 		return nil, ErrUTF8
 	}
@@ -48,8 +54,8 @@ func Parse(text string) ([]Member, error) {
 		}
 		return nil, ErrNotObject
 	}
-	members := make([]Member, 0, min(16, 1+strings.Count(text, ",")))
-	if err := r.object(1, &members); err != nil {
+	members, err := r.members(members)
+	if err != nil {
 		return nil, err
 	}
 	r.space()

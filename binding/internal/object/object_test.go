@@ -76,7 +76,7 @@ func TestParseErrors(t *testing.T) {
 // Few names are compared one by one and many are hashed; neither misses a name that comes again, wherever it stood.
 func TestParseFindsADuplicateAmongMany(t *testing.T) {
 	t.Parallel()
-	for _, count := range []int{1, 2, 23, 24, 25, 26, 49, 200} {
+	for _, count := range []int{1, 2, 15, 16, 17, 18, 33, 200} {
 		var members []string
 		for i := range count {
 			members = append(members, fmt.Sprintf(`"n%d":%d`, i, i))

@@ -22,7 +22,7 @@ func (r *reader) next() byte {
 func (r *reader) value(depth int) error {
 	switch c := r.next(); c {
 	case '{':
-		return r.object(depth+1, nil)
+		return r.object(depth + 1)
 	case '[':
 		return r.array(depth + 1)
 	case '"':
@@ -38,47 +38,60 @@ func (r *reader) value(depth int) error {
 	}
 }
 
-// object reads an object; its brace is next. With members it collects them.
-func (r *reader) object(depth int, members *[]Member) error {
+// members reads the outermost object and appends its members to those that are
+// there; its brace is next.
+func (r *reader) members(members []Member) ([]Member, error) {
+	var names names
+	var err error
+	for more := r.opened('}'); more; {
+		var m Member
+		if m, err = r.member(1, &names); err != nil {
+			return nil, err
+		}
+		members = append(members, m)
+		more, err = r.another('}')
+	}
+	return members, err
+}
+
+// object reads an object inside another value; its brace is next.
+func (r *reader) object(depth int) error {
 	if depth > MaxDepth {
 		return ErrDepth
 	}
+	var names names
+	var err error
+	for more := r.opened('}'); more; {
+		if _, err = r.member(depth, &names); err != nil {
+			return err
+		}
+		more, err = r.another('}')
+	}
+	return err
+}
+
+// member reads one member of an object, whose name is new to names.
+func (r *reader) member(depth int, names *names) (Member, error) {
+	from := r.at
+	if err := r.string(); err != nil {
+		return Member{}, err
+	}
+	name, ok := String(r.text[from:r.at])
+	if !ok {
+		return Member{}, ErrSyntax
+	}
+	if !names.add(name) {
+		return Member{}, ErrDuplicate
+	}
+	r.space()
+	if r.next() != ':' {
+		return Member{}, ErrSyntax
+	}
 	r.at++
 	r.space()
-	if r.next() == '}' {
-		r.at++
-		return nil
-	}
-	var names names
-	for {
-		from := r.at
-		if err := r.string(); err != nil {
-			return err
-		}
-		name, ok := String(r.text[from:r.at])
-		if !ok {
-			return ErrSyntax
-		}
-		if !names.add(name) {
-			return ErrDuplicate
-		}
-		r.space()
-		if r.next() != ':' {
-			return ErrSyntax
-		}
-		r.at++
-		r.space()
-		from = r.at
-		if err := r.value(depth); err != nil {
-			return err
-		}
-		if members != nil {
-			*members = append(*members, Member{Name: name, Value: r.text[from:r.at]})
-		}
-		if more, err := r.another('}'); !more {
-			return err
-		}
-	}
+	from = r.at
+	err := r.value(depth)
+	return Member{Name: name, Value: r.text[from:r.at]}, err
 }
 
 // array reads an array; its bracket is next.
@@ -86,20 +99,25 @@ func (r *reader) array(depth int) error {
 	if depth > MaxDepth {
 		return ErrDepth
 	}
+	var err error
+	for more := r.opened(']'); more; {
+		if err = r.value(depth); err != nil {
+			return err
+		}
+		more, err = r.another(']')
+	}
+	return err
+}
+
+// opened reads a brace or a bracket and reports whether there is anything in it.
+func (r *reader) opened(end byte) (more bool) {
 	r.at++
 	r.space()
-	if r.next() == ']' {
+	if r.next() == end {
 		r.at++
-		return nil
+		return false
 	}
-	for {
-		if err := r.value(depth); err != nil {
-			return err
-		}
-		if more, err := r.another(']'); !more {
-			return err
-		}
-	}
+	return true
 }
 
 // another reads what stands behind a member or an element: a comma, and then
@@ -215,7 +233,7 @@ func (r *reader) space() {
 // names is a set of strings: a few are compared one by one, many are hashed, so
 // that neither a usual object nor an object made to be slow costs much.
 type names struct {
-	few   [24]string
+	few   [16]string
 	count int
 	many  map[string]struct{}
 }

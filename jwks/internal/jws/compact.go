@@ -1,6 +1,7 @@
 package jws
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
@@ -64,22 +65,23 @@ func (h *Headers) parse(m *Message, token string) error {
 		return &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	headerText, rest, _ := strings.Cut(token, ".")
-	payloadText, signatureText, found := strings.Cut(rest, ".")
+	_, signatureText, found := strings.Cut(rest, ".")
 	if !found || strings.Contains(signatureText, ".") {
 		return malformed(nil)
 	}
-	input := token[:len(token)-len(signatureText)-1]
-	// At once, because what is decoded first must stay where it is.
-	m.memory = slices.Grow(m.memory, len(input)+base64.RawURLEncoding.DecodedLen(len(token)))
-	m.memory = append(m.memory, input...)
-	m.headerText, m.SigningInput = headerText, m.memory[:len(input):len(input)]
+	// The token's bytes, and behind them what its segments decode to: at once,
+	// because what is there must stay where it is.
+	m.memory = append(slices.Grow(m.memory, len(token)+base64.RawURLEncoding.DecodedLen(len(token))), token...)
+	text := m.memory
+	headerEnd, payloadEnd := len(headerText), len(token)-len(signatureText)-1
+	m.headerText, m.SigningInput = headerText, text[:payloadEnd:payloadEnd]
 	var header []byte
 	ok1, ok2, ok3 := true, false, false
 	if m.Header, m.known = h.find(headerText); !m.known {
-		header, ok1 = m.decode(headerText)
+		header, ok1 = m.decode(text[:headerEnd])
 	}
-	m.Payload, ok2 = m.decode(payloadText)
-	m.Signature, ok3 = m.decode(signatureText)
+	m.Payload, ok2 = m.decode(text[headerEnd+1 : payloadEnd])
+	m.Signature, ok3 = m.decode(text[payloadEnd+1:])
 	if !ok1 || !ok2 || !ok3 {
 		return malformed(nil)
 	}
@@ -102,22 +104,18 @@ func (m *Message) Clear() { *m = Message{memory: m.memory[:0]} }
 
 // decode reads a segment into the message's memory, which has room for it, and
 // returns what it holds: at least one byte.
-func (m *Message) decode(segment string) (decoded []byte, ok bool) {
+func (m *Message) decode(segment []byte) (decoded []byte, ok bool) {
 	// encoding/base64 passes over line ends, even when strict.
-	if segment == "" || strings.IndexByte(segment, '\r') >= 0 || strings.IndexByte(segment, '\n') >= 0 {
+	if len(segment) == 0 || bytes.IndexByte(segment, '\r') >= 0 || bytes.IndexByte(segment, '\n') >= 0 {
 		return nil, false
 	}
 	from := len(m.memory)
-	var chunk [512]byte // whole groups of 4 characters; on the stack
-	for segment != "" {
-		n := copy(chunk[:], segment)
-		segment = segment[n:]
-		var err error
-		if m.memory, err = strictBase64URL.AppendDecode(m.memory, chunk[:n]); err != nil {
-			return nil, false
-		}
+	memory, err := strictBase64URL.AppendDecode(m.memory, segment)
+	if err != nil {
+		return nil, false
 	}
-	return m.memory[from:len(m.memory):len(m.memory)], true
+	m.memory = memory
+	return memory[from:len(memory):len(memory)], true
 }
 
 // read reads the JOSE header. Members that could name a key of the sender's
