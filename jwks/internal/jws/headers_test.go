@@ -39,7 +39,7 @@ func TestHeaderIsReadOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, allocations(headers, token), 10.0, "nothing is remembered before the signature was good")
 	headers.Remember(&message)
-	require.LessOrEqual(t, allocations(headers, token), 1.0)
+	require.LessOrEqual(t, allocations(headers, token), 3.0)
 
 	again, err := parseWith(headers, compact(goodHeader, `{"other":"claims"}`))
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestFewHeadersAreRemembered(t *testing.T) {
 	}
 	remembered := 0
 	for i, token := range tokens {
-		if allocations(headers, token) <= 1 {
+		if allocations(headers, token) <= 3 {
 			remembered++
 			require.Greater(t, i, len(tokens)-10, "the newest")
 		}
