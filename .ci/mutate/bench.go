@@ -111,9 +111,9 @@ func (t *tests) build(overlay string) error {
 }
 
 // sound runs tests without a mutant, which must pass, and measures how long they take.
-func (t *tests) sound(arg string) (time.Duration, []byte, error) {
+func (t *tests) sound(args ...string) (time.Duration, []byte, error) {
 	start := time.Now()
-	passes, text := t.pass(0, 5*time.Minute, arg)
+	passes, text := t.pass(0, 5*time.Minute, args...)
 	if !passes {
 		return 0, nil, fmt.Errorf("the tests of %s fail without a mutant:\n%s", t.folder, text)
 	}
@@ -144,22 +144,40 @@ func (t *tests) passAll(m *mutant) (bool, error) {
 		return false, err
 	}
 	if t.quick == "" {
-		passes, _ := t.pass(m.number, t.deadline.all)
-		return passes, nil
+		passes, _, err := t.passInTime(m.number, t.deadline.all)
+		return passes, err
 	}
 	if known := t.suspects(m.file); known != nil {
-		if passes, _ := t.pass(m.number, t.deadline.quick, "-test.run="+patternOf(known)); !passes {
-			return false, nil
+		passes, _, err := t.passInTime(m.number, t.deadline.quick, "-test.run="+patternOf(known))
+		if !passes || err != nil {
+			return false, err
 		}
 	}
-	passes, text := t.pass(m.number, t.deadline.quick, "-test.run="+t.quick)
-	if passes {
-		passes, text = t.pass(m.number, t.deadline.all, "-test.skip="+t.quick)
+	passes, text, err := t.passInTime(m.number, t.deadline.quick, "-test.run="+t.quick)
+	if passes && err == nil {
+		passes, text, err = t.passInTime(m.number, t.deadline.all, "-test.skip="+t.quick)
 	}
 	for _, found := range failed.FindAllSubmatch(text, -1) {
 		t.suspect(m.file, string(found[1]))
 	}
-	return passes, nil
+	return passes, err
+}
+
+// passInTime is pass with a deadline that is the mutant's and not the machine's:
+// tests that came to it have failed only if without a mutant they take no more
+// than half of it there and then. If they take more they get another.
+func (t *tests) passInTime(number int, deadline time.Duration, args ...string) (bool, []byte, error) {
+	for {
+		passes, text := t.pass(number, deadline, args...)
+		if passes || !bytes.Contains(text, []byte("panic: test timed out after")) {
+			return passes, text, nil
+		}
+		took, _, err := t.sound(args...)
+		if took <= deadline/2 || err != nil {
+			return false, text, err
+		}
+		deadline = 10*time.Second + 5*took
+	}
 }
 
 var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)

@@ -97,11 +97,18 @@ func run(all, list bool, only string, workers int) error {
 		fmt.Printf("%d of %d mutants\n", len(chosen), total)
 		return nil
 	}
-	return judge(sources, chosen, total, workers)
+	part := "all"
+	switch {
+	case !all:
+		part = fmt.Sprintf("a tenth in turn of %d", total)
+	case only != "":
+		part = fmt.Sprintf("of %d; those with such a name", total)
+	}
+	return judge(sources, chosen, part, workers)
 }
 
 // judge runs the tests against each mutant and prints what came of it.
-func judge(sources []*source, chosen []*mutant, total, workers int) error {
+func judge(sources []*source, chosen []*mutant, part string, workers int) error {
 	start := time.Now()
 	bench, err := newBench(sources)
 	if err != nil {
@@ -122,10 +129,6 @@ func judge(sources []*source, chosen []*mutant, total, workers int) error {
 		case m.excuse == "" || m.killedBy != "":
 			wrong++
 		}
-	}
-	part := "all"
-	if made != total {
-		part = fmt.Sprintf("of %d; a tenth in turn", total)
 	}
 	fmt.Printf("mutants: %d of %d killed (%s), %d s\n", killed, made, part, int(time.Since(start).Seconds()))
 	if wrong > 0 {

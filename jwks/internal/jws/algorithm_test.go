@@ -5,9 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	_ "crypto/sha512"
+	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,5 +79,40 @@ func TestSignaturesOfEveryShape(t *testing.T) {
 				require.Nil(t, signer, "%x", signature)
 			}
 		})
+	}
+}
+
+// In DER a length of 128 bytes takes two bytes. R and S of P-521 come to that length on both sides, and just to it, only where
+// an integer is some bytes short: the key is made for the signature, by RFC 7518 §3.4 read backwards.
+func TestSignaturesOfEveryLength(t *testing.T) {
+	t.Parallel()
+	curve, encode := elliptic.P521(), base64.RawURLEncoding.EncodeToString
+	input := encode([]byte(`{"alg":"ES512"}`)) + "." + encode([]byte(`{}`))
+	digest := sha512.Sum512([]byte(input))
+	order, e := curve.Params().N, new(big.Int).SetBytes(digest[:])
+	for length := 50; length <= 65; length++ {
+		nonce, err := ecdsa.GenerateKey(curve, rand.Reader)
+		require.NoError(t, err)
+		point, err := nonce.PublicKey.Bytes()
+		require.NoError(t, err)
+		k, err := nonce.Bytes()
+		require.NoError(t, err)
+		r := new(big.Int).SetBytes(point[1:67])
+		s := new(big.Int).Lsh(big.NewInt(1), uint(8*length-2)) // so many bytes, without a zero in front
+		// s = (e + r d) / k, so that d = (s k - e) / r.
+		d := new(big.Int).Mul(s, new(big.Int).SetBytes(k))
+		d.Sub(d, e).Mul(d, new(big.Int).ModInverse(r, order)).Mod(d, order)
+		key, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, 66)))
+		require.NoError(t, err)
+		public, err := key.PublicKey.Bytes()
+		require.NoError(t, err)
+		set, err := jws.ReadKeySet(fmt.Appendf(nil, `{"keys":[{"kty":"EC","crv":"P-521","x":%q,"y":%q}]}`,
+			encode(public[1:67]), encode(public[67:])), 1)
+		require.NoError(t, err)
+		signature := append(r.FillBytes(make([]byte, 66)), s.FillBytes(make([]byte, 66))...)
+		message, err := jws.Parse(input + "." + encode(signature))
+		require.NoError(t, err)
+		signer, _ := set.Verify(&message)
+		require.NotNil(t, signer, "%d bytes of S: %x", length, signature)
 	}
 }

@@ -1,7 +1,6 @@
 package jws
 
 import (
-	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -51,6 +50,5 @@ func (h *Headers) Remember(m *Message) {
 	if known := h.known.Load(); known != nil {
 		latest = append(latest, (*known)[:min(len(*known), maxKnownHeaders-1)]...)
 	}
-	latest = slices.Clip(latest)
 	h.known.Store(&latest)
 }

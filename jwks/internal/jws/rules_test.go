@@ -72,6 +72,15 @@ func TestLongestHeaderThatIsRemembered(t *testing.T) {
 	require.NotPanics(t, func() { (*jws.Headers)(nil).Remember(&message) })
 }
 
+// What is taken apart into one Message again and again needs no other memory, once the header is known.
+func TestMemoryOfAMessageIsUsedAgain(t *testing.T) {
+	headers, token := new(jws.Headers), compact(goodHeader, `{}`)
+	var message jws.Message
+	require.NoError(t, headers.Parse(&message, token))
+	headers.Remember(&message)
+	require.Zero(t, testing.AllocsPerRun(10, func() { _ = headers.Parse(&message, token) }))
+}
+
 const rsaKey = `{"kty":"RSA","kid":"1","e":"AQAB","n":"` + modulus + `"}`
 
 // modulus is RFC 7515's, appendix A.2.
@@ -93,6 +102,15 @@ func TestKeyFitsNoUnknownAlgorithm(t *testing.T) {
 		require.Nil(t, signer, alg)
 		require.Zero(t, tried, alg)
 	}
+}
+
+// A key without a kid is no key of the kid "", which no token has.
+func TestKeyWithoutAnIDHasNone(t *testing.T) {
+	t.Parallel()
+	set, err := jws.ReadKeySet([]byte(`{"keys":[`+strings.Replace(rsaKey, `"kid":"1",`, "", 1)+`]}`), 1)
+	require.NoError(t, err)
+	require.True(t, set.Knows(&jws.Header{Alg: "RS256"}))
+	require.False(t, set.Knows(&jws.Header{Alg: "RS256", HasKeyID: true}))
 }
 
 // Why a key of a set is not used, where its type is one of ours and its material is none of that type.
