@@ -44,12 +44,12 @@ func readMaterial(parameters map[string]json.RawMessage) (public crypto.PublicKe
 		return nil, errKeyMalformed
 	}
 	parsed, err := jwk.ParseKey(text)
-	if err != nil { // also a type or a curve that jwx does not know
+	if err != nil { // also a type that jwx does not know
 		return nil, errKeyUnsupported
 	}
 	var raw any
-	if err := parsed.Raw(&raw); err != nil {
-		return nil, errKeyMalformed
+	if err := parsed.Raw(&raw); err != nil { // a curve that jwx does not know
+		return nil, errKeyUnsupported
 	}
 	switch public := raw.(type) {
 	case *rsa.PublicKey:

@@ -113,15 +113,23 @@ func TestKeyWithoutAnIDHasNone(t *testing.T) {
 	require.False(t, set.Knows(&jws.Header{Alg: "RS256", HasKeyID: true}))
 }
 
-// Why a key of a set is not used, where its type is one of ours and its material is none of that type.
-func TestMalformedMaterial(t *testing.T) {
+// Why a key of a set is not used: its type is one of ours and its material is none of that type, or we have no such type or
+// curve.
+func TestProblemOfAKey(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{
-		`{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`, `{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`, `{"kty":"EC","crv":"P-256","x":"","y":""}`,
+	const malformed, unsupported = "the key is malformed", "the key is of a type, curve or algorithm that is not supported"
+	for key, want := range map[string]string{
+		`{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`:       malformed,
+		`{"kty":"EC","crv":"P-256","x":"","y":""}`:           malformed,
+		`{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`:           malformed,
+		`{"kty":"OKP","crv":"Ed448","x":"AAAA"}`:             unsupported,
+		`{"kty":"OKP","crv":"P-256","x":"AAAA"}`:             unsupported,
+		`{"kty":"EC","crv":"secp256k1","x":"AAAA","y":"AA"}`: unsupported,
+		`{"kty":"XYZ","x":"AAAA"}`:                           unsupported,
 	} {
 		set, err := jws.ReadKeySet([]byte(`{"keys":[`+rsaKey+`,`+key+`]}`), 2)
 		require.NoError(t, err)
 		require.Len(t, set.Ignored, 1)
-		require.EqualError(t, set.Ignored[0].Problem, "the key is malformed", key)
+		require.EqualError(t, set.Ignored[0].Problem, want, key)
 	}
 }
