@@ -163,21 +163,45 @@ func (t *tests) passAll(m *mutant) (bool, error) {
 	return passes, err
 }
 
-// passInTime is pass with a deadline that is the mutant's and not the machine's:
-// tests that came to it have failed only if without a mutant they take no more
-// than half of it there and then. If they take more they get another.
+// passInTime is pass, where neither a busy machine nor a test's bad luck is a
+// mutant's fault. Tests that came to their deadline have failed only if without
+// a mutant they take no more than half of it there and then; if they take more
+// they get another. What fails three times has failed.
 func (t *tests) passInTime(number int, deadline time.Duration, args ...string) (bool, []byte, error) {
-	for {
+	for range 3 {
 		passes, text := t.pass(number, deadline, args...)
-		if passes || !bytes.Contains(text, []byte("panic: test timed out after")) {
-			return passes, text, nil
+		switch {
+		case passes:
+			return true, text, nil
+		case !bytes.Contains(text, []byte("panic: test timed out after")):
+			if t.failAgain(number, deadline, args, text) {
+				return false, text, nil
+			}
+		default:
+			took, _, err := t.sound(args...)
+			if took <= deadline/2 || err != nil {
+				return false, text, err
+			}
+			deadline = 10*time.Second + 5*took
 		}
-		took, _, err := t.sound(args...)
-		if took <= deadline/2 || err != nil {
-			return false, text, err
-		}
-		deadline = 10*time.Second + 5*took
 	}
+	return false, nil, nil
+}
+
+// failAgain reports whether what failed fails again, alone.
+func (t *tests) failAgain(number int, deadline time.Duration, args []string, text []byte) bool {
+	var names []string
+	for _, found := range failed.FindAllSubmatch(text, -1) {
+		names = append(names, string(found[1]))
+	}
+	if names != nil {
+		args = []string{"-test.run=" + patternOf(names), "-test.count=5"}
+	}
+	passes, _ := t.pass(number, deadline, args...)
+	if passes {
+		fmt.Printf("%s: failed once, and then not: %s\n", t.folder, strings.Join(names, " "))
+	}
+	return !passes
 }
 
 var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
