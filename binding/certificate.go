@@ -1,6 +1,7 @@
 package binding
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -77,26 +78,30 @@ func (c *connection) ClientCertificate(r *http.Request) (Certificate, error) {
 	return Certificate{Thumbprint: c.known.of(leaf), DER: leaf.Raw, parsed: leaf}, nil
 }
 
-// peerThumbprints remembers the thumbprints of some certificates of connections
-// that are open: all requests of a connection have the one *x509.Certificate, which
-// nobody changes. A place is shared by the certificates whose signatures end in
-// the same byte, and belongs to the last that was asked for.
+// peerThumbprints remembers the thumbprints of a few certificates, by all of
+// their bytes: to compare them costs a thirtieth of hashing them, and every
+// request of a connection has the same. A place is shared by the certificates
+// whose last byte is the same, and belongs to the one that came last. Whoever
+// sends them, all of it is never more than a mebibyte.
 type peerThumbprints [256]atomic.Pointer[peerThumbprint]
 
+// maxRemembered is the longest certificate, in bytes, that is remembered.
+const maxRemembered = 4 << 10
+
 type peerThumbprint struct {
-	leaf       *x509.Certificate
+	der        []byte // a copy: leaf.Raw is a piece of a whole handshake message
 	thumbprint Thumbprint
 }
 
 func (p *peerThumbprints) of(leaf *x509.Certificate) Thumbprint {
-	if len(leaf.Raw) == 0 {
-		return Thumbprint{}
+	if len(leaf.Raw) == 0 || len(leaf.Raw) > maxRemembered {
+		return ThumbprintOf(leaf)
 	}
 	place := &p[leaf.Raw[len(leaf.Raw)-1]]
-	if known := place.Load(); known != nil && known.leaf == leaf {
+	if known := place.Load(); known != nil && bytes.Equal(known.der, leaf.Raw) {
 		return known.thumbprint
 	}
 	thumbprint := ThumbprintOf(leaf)
-	place.Store(&peerThumbprint{leaf, thumbprint})
+	place.Store(&peerThumbprint{bytes.Clone(leaf.Raw), thumbprint})
 	return thumbprint
 }

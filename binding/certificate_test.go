@@ -1,11 +1,14 @@
 package binding_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -97,6 +100,44 @@ func TestThumbprintsThatAreRememberedAreTheCertificates(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Middleware may fill in r.TLS, and the same struct for every request: what counts is the certificate that is in it now.
+func TestThumbprintIsThatOfTheBytes(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, binding.Config{})
+	raw := newCertificate(t, "client-1").Leaf.Raw
+	first, second := bytes.Clone(raw), bytes.Clone(raw)
+	second[0] ^= 1 // and the end, where it is looked for, is the same
+	shared := &x509.Certificate{Raw: first}
+	token := bearer(claims(t, boundTo(&x509.Certificate{Raw: raw})))
+	_, err := guard.Check(request(token, shared))
+	require.NoError(t, err)
+	shared.Raw = second
+	_, err = guard.Check(request(token, shared))
+	requireRefused(t, err, binding.ReasonThumbprintMismatch, 401)
+	copy(shared.Raw, raw)
+	_, err = guard.Check(request(token, shared))
+	require.NoError(t, err)
+}
+
+// Of a certificate that came, accepted or not, a guard keeps nothing that grows with what came.
+func TestAGuardKeepsNoCertificate(t *testing.T) {
+	t.Parallel()
+	guard := newGuard(t, binding.Config{})
+	bound := newCertificate(t, "client-1").Leaf
+	token := bearer(claims(t, boundTo(bound)))
+	for name, length := range map[string]int{"usual": 0, "huge": 100 << 10} {
+		message := append(bytes.Clone(newCertificate(t, "client-2").Leaf.Raw), make([]byte, length)...) // of a handshake
+		leaf := &x509.Certificate{Raw: message}
+		kept := weak.Make(&message[0])
+		_, err := guard.Check(request(token, leaf))
+		requireRefused(t, err, binding.ReasonThumbprintMismatch, 401)
+		message, leaf = nil, nil
+		runtime.GC()
+		require.Nil(t, kept.Value(), name)
+	}
+	runtime.KeepAlive(guard)
 }
 
 func TestCertificateX509(t *testing.T) {

@@ -25,8 +25,14 @@ func (a *admission) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-// String is what a log of the context shows: nothing of the token.
-func (a *admission) String() string { return fmt.Sprintf("%v.admitted", a.Context) }
+// String is what a log of the context shows: nothing of the token, and of a
+// context below it only what that shows of itself.
+func (a *admission) String() string {
+	if below, ok := a.Context.(fmt.Stringer); ok {
+		return below.String() + ".admitted"
+	}
+	return fmt.Sprintf("%T.admitted", a.Context)
+}
 
 // A reading is what a CertificateSource that reads header fields has said.
 // [Guard.Admit] removes those fields, so that a guard further in, with the same

@@ -10,6 +10,13 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
+// secretContext is a context that does not show what it holds.
+type secretContext struct {
+	context.Context
+
+	secret string
+}
+
 // The context of an admitted request is the request's, and holds the token besides.
 func TestContextOfAnAdmittedRequest(t *testing.T) {
 	t.Parallel()
@@ -38,6 +45,12 @@ func TestContextOfAnAdmittedRequest(t *testing.T) {
 	<-derived.Done()
 	require.ErrorIs(t, admitted.Context().Err(), context.Canceled)
 	require.EqualError(t, context.Cause(derived), "the client is gone")
+
+	// A context that shows nothing of itself is not looked into.
+	secret := r.WithContext(secretContext{t.Context(), "secret"})
+	admitted, err = newGuard(t, binding.Config{}).Admit(secret)
+	require.NoError(t, err)
+	require.Equal(t, "binding_test.secretContext.admitted", fmt.Sprint(admitted.Context()))
 
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		require.NotContains(t, fmt.Sprintf(format, admitted.Context()), "alice")

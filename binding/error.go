@@ -66,8 +66,12 @@ func AsError(err error) *Error {
 	return &Error{Cause: err}
 }
 
-// Error returns a fixed text for the Reason.
+// Error returns a fixed text for the Reason. A nil *Error has one too: it is what
+// a function returns as an error by mistake, and a log asks it.
 func (e *Error) Error() string {
+	if e == nil {
+		return "binding: a nil *Error was returned as an error"
+	}
 	reason := e.Reason
 	if _, known := answers[reason]; !known {
 		reason = "unknown reason"

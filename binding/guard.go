@@ -76,8 +76,14 @@ func (g *Guard) Admit(r *http.Request) (*http.Request, error) {
 }
 
 // Policy returns Config.Policy: what the guard makes of tokens with and without
-// a binding, for who tells others of it (RFC 9728 §2).
-func (g *Guard) Policy() Policy { return g.policy }
+// a binding, for who tells others of it (RFC 9728 §2). A nil Guard, which refuses
+// every request, has the zero Policy.
+func (g *Guard) Policy() Policy {
+	if g == nil {
+		return RequireBound
+	}
+	return g.policy
+}
 
 // check decides and reports. It fails closed: a panic in a function of the
 // application's is a refusal, also when it is the observer that panics.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,4 +117,35 @@ func spoil(refusal *binding.Error) {
 	refusal.Scopes[0] = "spoiled"
 	scopes := refusal.Scopes
 	*refusal = binding.Error{Reason: binding.ReasonForbidden, Cause: errors.New("spoiled"), Scopes: scopes}
+}
+
+// A nil *Error in an error is answered and told like any other error, by whoever it is returned.
+func TestANilErrorIsToldByTheLog(t *testing.T) {
+	t.Parallel()
+	leaf := newCertificate(t, "client-1").Leaf
+	var nothing error = (*binding.Error)(nil)
+	for name, test := range map[string]struct {
+		config binding.Config
+		reason binding.Reason
+		status int
+	}{
+		"verifier": {binding.Config{Tokens: verifierFunc(func(context.Context, string) (*binding.Token, error) {
+			return nil, nothing
+		})}, binding.ReasonUnavailable, 503},
+		"certificate source": {binding.Config{Certificates: &source{find: func(*http.Request) (binding.Certificate, error) {
+			return binding.Certificate{}, nothing
+		}}}, binding.ReasonCertificateUnreadable, 401},
+		"authorize": {binding.Config{Authorize: func(context.Context, *binding.Token, binding.Certificate) error {
+			return nothing
+		}}, binding.ReasonForbidden, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log strings.Builder
+			test.config.Observe = binding.LogEvents(slog.New(slog.NewTextHandler(&log, nil)))
+			_, err := newGuard(t, test.config).Check(request(bearer(claims(t, boundTo(leaf))), leaf))
+			requireRefused(t, err, test.reason, test.status)
+			require.Contains(t, log.String(), "a nil *Error was returned as an error")
+		})
+	}
 }

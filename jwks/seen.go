@@ -20,7 +20,7 @@ type seenToken struct {
 	token    *binding.Token
 	alg      string
 	material [sha256.Size]byte // of the key that verified it
-	keySet   uint64            // the serial of a set that publishes the key
+	keySet   uint64            // the serial of the set it was in: there it need not be looked for
 }
 
 // digestOf is what a token is remembered by. It is on the way of every request,

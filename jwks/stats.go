@@ -20,7 +20,8 @@ type Stats struct {
 	Keys int
 
 	// KeysAsOf is when the issuer was asked for the keys that came last, whether
-	// or not they are young enough to serve; the zero time if none came yet.
+	// or not they are young enough to serve; the zero time if none came yet, and
+	// after Close.
 	KeysAsOf time.Time
 }
 

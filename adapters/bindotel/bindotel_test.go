@@ -248,6 +248,31 @@ func TestSpanOfOurOwnTrouble(t *testing.T) {
 	require.Empty(t, take(w.collect(t), "certbound.keys.usable"), "nothing is watched any more")
 }
 
+// Issuers come and go: a verifier that was closed is let go by the next.
+func TestWatchLetsClosedVerifiersGo(t *testing.T) {
+	t.Parallel()
+	m := newMeter(t, bindotel.Config{})
+	require.Error(t, m.observer.Watch(nil))
+	for n := range 5 {
+		tokens, err := jwks.New(jwks.Config{Issuer: fmt.Sprintf("https://127.0.0.1:1/tenant%d", n), Audiences: []string{"a"}})
+		require.NoError(t, err)
+		require.NoError(t, m.observer.Watch(tokens))
+		require.Len(t, take(m.collect(t), "certbound.keys.usable"), 1)
+		require.NoError(t, tokens.Close())
+	}
+}
+
+// A refusal without a reason is answered 500, and is an error of the span.
+func TestSpanOfARefusalWithoutAReason(t *testing.T) {
+	t.Parallel()
+	m := newMeter(t, bindotel.Config{})
+	spans := tracetest.NewSpanRecorder()
+	ctx, span := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("").Start(t.Context(), "request")
+	m.observer.Observe(ctx, binding.Event{Err: &binding.Error{}})
+	span.End()
+	require.Contains(t, spans.Ended()[0].Attributes(), attribute.String("error.type", "_OTHER"))
+}
+
 // Requests at once: nothing is lost, nothing races, and no name slips in past the limit.
 func TestObserveAtOnce(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package bindotel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/otel"
@@ -41,7 +42,7 @@ type Observer struct {
 	issuers     *names
 
 	mu      sync.Mutex
-	watched []metric.Registration
+	watched []watched
 }
 
 const scope = "github.com/certbound/certbound/adapters/bindotel"
@@ -66,25 +67,45 @@ func New(config Config) (*Observer, error) {
 }
 
 // Watch measures the keys of a verifier and how many tokens it had seen before,
-// whenever metrics are collected.
+// whenever metrics are collected. A verifier that is closed has no keys; it is let
+// go with the next Watch.
 func (o *Observer) Watch(verifier *jwks.Verifier) error {
+	if verifier == nil {
+		return errors.New("bindotel: there is no verifier to watch")
+	}
 	registration, err := o.watch(verifier)
 	if err != nil {
 		return fmt.Errorf("bindotel: %w", err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.watched = append(o.watched, registration)
-	return nil
+	var failures []error
+	o.watched = slices.DeleteFunc(o.watched, func(w watched) bool {
+		if isClosed(w.verifier) {
+			failures = append(failures, w.registration.Unregister())
+			return true
+		}
+		return false
+	})
+	o.watched = append(o.watched, watched{verifier, registration})
+	return errors.Join(failures...)
 }
+
+// watched is a verifier and what measures it.
+type watched struct {
+	verifier     *jwks.Verifier
+	registration metric.Registration
+}
+
+func isClosed(verifier *jwks.Verifier) bool { return errors.Is(verifier.Ready(), jwks.ErrClosed) }
 
 // Close ends what Watch began. What is told to the observer is still measured.
 func (o *Observer) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var failures []error
-	for _, registration := range o.watched {
-		failures = append(failures, registration.Unregister())
+	for _, w := range o.watched {
+		failures = append(failures, w.registration.Unregister())
 	}
 	o.watched = nil
 	return errors.Join(failures...)

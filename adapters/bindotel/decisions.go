@@ -1,6 +1,7 @@
 package bindotel
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -81,8 +82,9 @@ func (d *decisions) attributes(event binding.Event) decisionAttributes {
 	return attributes
 }
 
-// client returns the client's name. One without a named issuer has none: its
-// client_id may be another's elsewhere.
+// client returns the client's name. One whose issuer is among the others has none:
+// its client_id may be another's elsewhere. (A verified token without an issuer is
+// an introspection response, of the one server that was asked.)
 func (d *decisions) client(issuer, client string) string {
 	if issuer == other && client != "" {
 		return other
@@ -135,7 +137,7 @@ func spanAttributes(event binding.Event) []attribute.KeyValue {
 	if !event.Accepted() {
 		put(reasonKey, string(event.Reason))
 		if event.Err.Status() >= 500 {
-			put(semconv.ErrorTypeKey, string(event.Reason))
+			put(semconv.ErrorTypeKey, cmp.Or(string(event.Reason), other))
 		}
 	}
 	return attributes

@@ -44,7 +44,7 @@ func (s *session) claimsSet() []check {
 			with("aud twice, the last another", claims.and("aud", foreign)).expect(refused, malformed),
 			with("aud twice, the same", claims.and("aud", quote(aud))),
 			with("sub twice", claims.and("sub", `"bob"`))),
-		rule(122, "RFC 7519 §4, RFC 8725 §2.1", anything, invalidToken,
+		rule(122, "RFC 7519 §4, §7.3", anything, invalidToken,
 			with("EXP alone", claims.without("exp").and("EXP", exp)).expect(anything, optional),
 			with("exp past, EXP in the future", claims.with("exp", past).and("EXP", exp)).expect(refused, invalidToken),
 			with("aud of another, AUD ours", claims.with("aud", foreign).and("AUD", quote(aud))).expect(refused, invalidToken),

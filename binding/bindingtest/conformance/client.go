@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -104,7 +105,7 @@ func (s *session) sendTo(base string, r request) answer {
 	if r.query != "" {
 		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + r.query
 	}
-	built, err := http.NewRequestWithContext(s.ctx, max(r.method, http.MethodGet), base+path, strings.NewReader(r.body))
+	built, err := http.NewRequestWithContext(s.ctx, cmp.Or(r.method, http.MethodGet), base+path, strings.NewReader(r.body))
 	if err != nil {
 		return answer{problem: "the URL cannot be used"}
 	}

@@ -105,7 +105,7 @@ func (s *session) confirmation() []check {
 				expect(refused, malformedToken)),
 		rule(163, "RFC 8705 §3.1", anything, invalidToken,
 			holder("x5t alone", `{"x5t":`+quote(b64(old[:]))+`}`), holder("x5t#S512 alone", `{"x5t#S512":`+quote(b64(long[:]))+`}`)),
-		rule(164, "RFC 9449 §7.1", anything, invalidToken,
+		rule(164, "RFC 9449 §7.2", anything, invalidToken,
 			holder("jkt alone", `{"jkt":`+quote(right)+`}`)),
 		rule(165, "RFC 7800 §3.1", anything, invalidToken,
 			holder("jkt beside x5t#S256", `{"jkt":`+quote(right)+`,"x5t#S256":`+quote(right)+`}`)),

@@ -94,7 +94,7 @@ func (s *session) credentials() []check {
 			with("quotes", `Bearer "`+good+`"`).expect(anything, rejected),
 			with("percent", "Bearer "+good+"%20"),
 			with("equals sign inside", "Bearer a=b")),
-		rule(26, "RFC 8725 §2.1", refused, rejected,
+		rule(26, "CVE-2025-30204", refused, rejected,
 			with("a token of 16 KiB and more", "Bearer "+good+strings.Repeat("A", 16<<10))),
 		rule(28, "RFC 9112 §5.1", refused, badRequest,
 			wire("space before the colon", "Authorization : Bearer "+good)),

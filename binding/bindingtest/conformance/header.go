@@ -80,7 +80,7 @@ func (s *session) header() []check {
 			with("kid missing", good.without("kid"))),
 		rule(95, "RFC 7515 §4.1.4", anything, invalidToken,
 			value("kid", `""`, "empty"), value("kid", "1", "a number"), value("kid", `["a"]`, "an array"), value("kid", "null", "null")),
-		rule(96, "RFC 8725 §2.1", anything, rejected,
+		rule(96, "RFC 8725 §3.10", anything, rejected,
 			value("kid", quote(strings.Repeat("k", 8<<10)), "of 8 KiB")),
 		rule(97, "RFC 8725 §3.10", anything, invalidToken,
 			value("kid", `"../../../../dev/null"`, "a path"), value("kid", quote(s.as.JWKSURL()), "a URL"),

@@ -54,7 +54,7 @@ func (s *session) oldKeys() []check {
 		rule(245, "RFC 7517 §5", anything, invalidToken,
 			custom("a token of a key that is no longer published", removed).
 				when(func() bool { return bound > 0 }, "no RemovedKeyAfter is configured")),
-		rule(247, "RFC 8725 §2.1", anything, seen(bounded),
+		rule(247, "RFC 8725 §2.9", anything, seen(bounded),
 			custom("50 tokens with unknown keys, at most 10 requests for the key set", flood)),
 	)
 }

@@ -10,7 +10,7 @@ type reader struct {
 	at   int
 }
 
-// next returns the byte that comes next, or 0, which is in no text, at its end.
+// next returns the byte that comes next, or 0, which no JSON has, at the end.
 func (r *reader) next() byte {
 	if r.at < len(r.text) {
 		return r.text[r.at]

@@ -99,8 +99,12 @@ func malformed(cause error) error {
 // (RFC 4648 §3.5).
 var strictBase64URL = base64.RawURLEncoding.Strict()
 
-// Clear makes m the zero Message, but for its memory.
-func (m *Message) Clear() { *m = Message{memory: m.memory[:0]} }
+// Clear makes m the zero Message, but for its memory, which holds nothing of the
+// token any more.
+func (m *Message) Clear() {
+	clear(m.memory)
+	*m = Message{memory: m.memory[:0]}
+}
 
 // decode reads a segment into the message's memory, which has room for it, and
 // returns what it holds: at least one byte.

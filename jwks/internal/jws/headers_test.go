@@ -119,6 +119,20 @@ func TestFewHeadersAreRemembered(t *testing.T) {
 	require.Greater(t, allocations(headers, long), 10.0)
 }
 
+// What is kept for the next token holds nothing of the last.
+func TestClearedMessage(t *testing.T) {
+	t.Parallel()
+	var message jws.Message
+	require.NoError(t, new(jws.Headers).Parse(&message, compact(goodHeader, `{"iss":"a"}`)))
+	parts := [][]byte{message.Payload, message.SigningInput, message.Signature}
+	message.Clear()
+	for _, part := range parts {
+		require.Equal(t, make([]byte, len(part)), part)
+	}
+	require.Zero(t, message.Header)
+	require.Nil(t, message.Payload)
+}
+
 func TestHeadersInManyGoroutines(t *testing.T) {
 	t.Parallel()
 	headers := new(jws.Headers)
