@@ -252,7 +252,7 @@ func authorizationError(ctx context.Context, err error) *Error {
 
 // report gives the observer its event.
 func (g *Guard) report(ctx context.Context, token *Token, refusal *Error, took time.Duration) {
-	if g == nil || g.observe == nil {
+	if g.observe == nil {
 		return
 	}
 	event := Event{Duration: took}

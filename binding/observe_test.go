@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -84,6 +86,24 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 			require.Len(t, events, 2)
 		})
 	}
+}
+
+// An event says how long the decision took, waiting included.
+func TestDurationOfADecision(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got binding.Event
+		guard := newGuard(t, binding.Config{
+			Observe: func(_ context.Context, event binding.Event) { got = event },
+			Tokens: verifierFunc(func(context.Context, string) (*binding.Token, error) {
+				time.Sleep(3 * time.Second)
+				return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
+			}),
+		})
+		_, err := guard.Check(request("t"))
+		require.Error(t, err)
+		require.Equal(t, 3*time.Second, got.Duration)
+	})
 }
 
 // An Error without a reason of the list is a refusal for its observer, too.
