@@ -100,15 +100,18 @@ func (t *tests) build(overlay string) error {
 	if err != nil {
 		return err
 	}
-	t.deadline.all = 10*time.Second + 5*took
+	t.deadline.all = deadlineOf(took)
 	if took < 300*time.Millisecond {
 		return nil
 	}
 	t.quick = quickTests(text, max(100*time.Millisecond, took/50))
 	took, _, err = t.sound("-test.run=" + t.quick)
-	t.deadline.quick = 10*time.Second + 5*took
+	t.deadline.quick = deadlineOf(took)
 	return err
 }
+
+// deadlineOf is short, for many a mutant waits for ever: passInTime asks again.
+func deadlineOf(took time.Duration) time.Duration { return 3*time.Second + 3*took }
 
 // sound runs tests without a mutant, which must pass, at the second try at the
 // latest, and measures how long they take.
@@ -186,7 +189,7 @@ func (t *tests) passInTime(number int, deadline time.Duration, args ...string) (
 			if took <= deadline/2 || err != nil {
 				return false, text, err
 			}
-			deadline = 10*time.Second + 5*took
+			deadline = deadlineOf(took)
 		}
 	}
 	return false, nil, nil

@@ -53,7 +53,7 @@ func main() {
 	all := flag.Bool("all", false, "all mutants, not a tenth")
 	list := flag.Bool("list", false, "print the mutants' names and run nothing")
 	only := flag.String("only", "", "only mutants whose name matches the regular expression")
-	workers := flag.Int("workers", runtime.NumCPU(), "how many run at once")
+	workers := flag.Int("workers", 2*runtime.NumCPU(), "how many run at once: many a mutant waits")
 	flag.Parse()
 	if err := run(*all, *list, *only, *workers); err != nil {
 		log.Fatal(err)
