@@ -106,3 +106,38 @@ func ExampleNew_mistakes() {
 	// Algorithms: "HS256" is not one that can be verified
 	// TokenTypes: "id_token" is no access token's: name at+jwt, JWT or absent
 }
+
+// Incorrect: a verifier for each request. Every request waits for metadata and keys of its own, and no signature is verified
+// once for all. Make one when the program starts, and share it.
+func ExampleNew_incorrect() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	config := jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()}
+	api := as.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tokens, err := jwks.New(config) // incorrect: belongs above
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer func() { _ = tokens.Close() }()
+		guard, err := binding.New(binding.Config{Tokens: tokens})
+		if err != nil {
+			log.Fatal(err)
+		}
+		whoami(guard).ServeHTTP(w, r)
+	}))
+	defer api.Close()
+
+	client := as.BoundClient("alice", "accounts")
+	for range 3 {
+		call(client, api.URL, "")
+	}
+	fmt.Println(as.JWKSRequests(), "fetches of the keys")
+	// Output:
+	// 200 alice [accounts]
+	// 200 alice [accounts]
+	// 200 alice [accounts]
+	// 3 fetches of the keys
+}

@@ -41,6 +41,11 @@ passes alike (` + "`./adapters/...`" + `), most of them with a request over a TL
 above, the answer was held against it. *Kit* are those of ` + "`./binding/bindingtest/conformance`" + `, which sends them to any server.
 A row that no test shows says why.
 
+Some rows of G to J have no test through each adapter, and need none. Of keys and metadata (I, J) an adapter sees a token that
+is accepted, or a Reason, and each of these Reasons goes through each adapter (` + "`TestSuite/reasons`" + `). A handshake (G) ends
+before HTTP begins, and of it the guard sees the certificate alone. A header that does not arrive (H) is none. In the other
+sections a row without such a test says why.
+
 `
 
 // document is CONFORMANCE.md.

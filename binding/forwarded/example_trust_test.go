@@ -126,6 +126,52 @@ func ExampleTrustSharedSecret() {
 	// its neighbour: forwarded_untrusted
 }
 
+// Incorrect: a server without ConnContext, behind middleware that takes the client's address from a header. That is all that
+// TrustPeers then has to go by, and whoever reaches the server is the proxy, and any client, by saying so.
+func ExampleConnContext_incorrect() {
+	source, err := forwarded.New(forwarded.Config{
+		Format: forwarded.RFC9440,
+		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.MustParsePrefix("192.0.2.10/31"))},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if address := r.Header.Get("X-Forwarded-For"); address != "" { // the middleware
+			r.RemoteAddr = net.JoinHostPort(address, "0")
+		}
+		if _, err := source.ClientCertificate(r); err != nil {
+			fmt.Println(binding.AsError(err).Reason)
+			return
+		}
+		fmt.Println("takes anybody for the victim")
+	})
+	victim := selfSigned("victim") // the certificate is no secret
+	for _, connContext := range []func(context.Context, net.Conn) context.Context{
+		nil, // incorrect
+		forwarded.ConnContext,
+	} {
+		server := httptest.NewUnstartedServer(handler)
+		server.Config.ConnContext = connContext
+		server.Start()
+		request, err := http.NewRequest(http.MethodGet, server.URL, nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		request.Header.Set("Client-Cert", ":"+base64.StdEncoding.EncodeToString(victim.Raw)+":")
+		request.Header.Set("X-Forwarded-For", "192.0.2.11")
+		response, err := server.Client().Do(request)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_ = response.Body.Close()
+		server.Close()
+	}
+	// Output:
+	// takes anybody for the victim
+	// forwarded_untrusted
+}
+
 // Every mistake in a rule is found at once.
 func ExampleNew_mistakes() {
 	_, err := forwarded.New(forwarded.Config{

@@ -195,6 +195,41 @@ func ExampleNew_mistakes() {
 	// Audiences: at least one is required, and none may be empty
 }
 
+// Incorrect: a verifier for each request. What one is told about a token the next one does not know, so that every request
+// waits for the authorization server. Make one when the program starts, and share it.
+func ExampleNew_incorrect() {
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
+		ID: "accounts-api", AuthMethod: bindingtest.ClientSecretBasic, Secret: "from the vault",
+	}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer as.Close()
+	token, err := as.OpaqueToken(bindingtest.TokenSpec{Subject: "alice"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		tokens, err := introspection.New(introspection.Config{ // incorrect: belongs above
+			Issuer:       as.Issuer(),
+			Audiences:    []string{as.Audience()},
+			ClientID:     "accounts-api",
+			AuthMethod:   introspection.ClientSecretBasic,
+			ClientSecret: "from the vault",
+			Transport:    as.Transport(),
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := tokens.VerifyToken(context.Background(), token); err != nil {
+			log.Fatal(err)
+		}
+		tokens.Close()
+	}
+	fmt.Println(as.IntrospectionRequests(), "calls about one token")
+	// Output: 3 calls about one token
+}
+
 // A server that does not answer is one record, however many tokens it is asked about.
 func ExampleLogEvents() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{

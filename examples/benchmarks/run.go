@@ -37,6 +37,14 @@ var parts = []part{
 	{"refused", (*run).refused},
 }
 
+func partNames() []string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 func (r *run) add(rows ...report.Row) { r.rows = report.Merge(append(r.rows, rows...)) }
 
 // measure measures the parts that the names name, or all.

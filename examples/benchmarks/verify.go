@@ -101,21 +101,21 @@ func (r *run) contest(t target) (err error) {
 
 	bare, first, seen := s.of(subject.BareName), s.of(subject.FirstName), s.of(subject.SeenName)
 	r.add(
-		report.AtMost("first time", t.algorithm, "%.2f × bare", t.first, measure.Ratio(first, bare).Median),
+		report.AtMost("first time", t.algorithm, "%.2f × bare", t.first, measure.Ratio(first, bare).Median).InBrief(),
 		report.AtMost("first time: allocations more than bare", t.algorithm, "%.0f", firstAllocations,
 			allocations[subject.FirstName]-allocations[subject.BareName]),
 	)
 	if t.seen > 0 {
 		r.add(report.AtMost("seen token, through bindhttp to the handler", t.algorithm, "%.1f %% of bare", t.seen,
-			100*measure.Ratio(seen, bare).Median))
+			100*measure.Ratio(seen, bare).Median).InBrief())
 	}
 	r.add(report.AtMost("seen token, through bindhttp: allocations", t.algorithm, "%.0f", seenAllocations, allocations[subject.SeenName]))
 	peer, times := s.fastestPeer(subject.FirstName)
 	r.add(report.NewRow("fastest of the other libraries, to a first time", "more than 1.00 ×", t.algorithm,
-		fmt.Sprintf("%.2f × (%s)", times, peer), times > 1))
+		fmt.Sprintf("%.2f × (%s)", times, peer), times > 1).InBrief())
 	peer, times = s.fastestPeer(subject.SeenName)
 	r.add(report.NewRow("fastest of the other libraries, to a seen token", fmt.Sprintf("at least %d ×", seenTimesFaster), t.algorithm,
-		fmt.Sprintf("%.1f × (%s)", times, peer), times >= seenTimesFaster))
+		fmt.Sprintf("%.1f × (%s)", times, peer), times >= seenTimesFaster).InBrief())
 	return nil
 }
 

@@ -43,6 +43,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	flags.StringVar(&o.config.Audience, "audience", "https://api.example", "the `audience` of the tokens")
 	scopes := flags.String("scopes", "", "the `scopes` that -path needs, with spaces between them")
 	flags.StringVar(&o.config.ScopePath, "scope-path", "", "another `path`, one that needs more scopes")
+	flags.StringVar(&o.config.ScopeMethod, "scope-method", "GET", "the `method` that -scope-path is asked for with")
 	flags.StringVar(&o.config.Algorithm, "algorithm", "ES256", "the JWS `algorithm` of the tokens")
 	flags.StringVar(&o.config.TokenType, "typ", "at+jwt", "the `typ` of the tokens; absent is none")
 	flags.BoolVar(&o.config.Opaque, "opaque", false, "the tokens are opaque: the server asks {introspection} about them")

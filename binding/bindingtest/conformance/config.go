@@ -54,6 +54,10 @@ type Config struct {
 	// token that lacks them.
 	ScopePath string
 
+	// ScopeMethod is the method that ScopePath is asked for with. The server is to refuse, but it is under test: name no
+	// request that must not happen. Default: "GET".
+	ScopeMethod string
+
 	// Algorithm is the JWS algorithm of the issuer's key; see bindingtest.Config. Default: "ES256". With another, the
 	// cases that alter an ECDSA signature are skipped.
 	Algorithm string
@@ -136,6 +140,9 @@ func (c Config) validate() error {
 		if path != "" && !strings.HasPrefix(path, "/") {
 			mistake(name + ": must begin with a slash")
 		}
+	}
+	if _, err := http.NewRequest(c.ScopeMethod, "/", nil); err != nil {
+		mistake("ScopeMethod: must be a method of HTTP")
 	}
 	if c.Status < 200 || c.Status > 299 {
 		mistake("Status: must be from 200 to 299")

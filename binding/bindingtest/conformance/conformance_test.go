@@ -35,6 +35,7 @@ func guarded(t *testing.T, types ...string) func(as *bindingtest.AuthorizationSe
 		ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 		mux.Handle("/", bindhttp.Protect(guard)(ok))
 		mux.Handle("/payments", bindhttp.Protect(guard)(bindhttp.RequireScopes("payments")(ok)))
+		mux.Handle("POST /transfers", bindhttp.Protect(guard)(bindhttp.RequireScopes("transfers")(ok)))
 		return mux, nil
 	}
 }
@@ -46,7 +47,7 @@ func TestGuard(t *testing.T) {
 	conformance.Run(t, config, conformance.Handler(guarded(t)))
 }
 
-// What the Config says of tokens is so in all of them: a guard for just these finds no fault.
+// What the Config says of tokens and routes is so in all requests: a guard for just these finds no fault.
 func TestGuardOfOtherTokens(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]conformance.Config{
@@ -55,6 +56,7 @@ func TestGuardOfOtherTokens(t *testing.T) {
 		"EdDSA":         {Algorithm: "EdDSA"},
 		"typ JWT":       {TokenType: "JWT"},
 		"without a typ": {TokenType: "absent"},
+		"scope of POST": {ScopePath: "/transfers", ScopeMethod: "POST"},
 		"more of all": {
 			Audience: "https://api.bank.example", Path: "/payments?a=b", Scopes: []string{"accounts", "payments"},
 			Claims: map[string]any{"azp": "app", "jti": nil}, RemovedKeyAfter: time.Minute,

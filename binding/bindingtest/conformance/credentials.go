@@ -104,7 +104,9 @@ func (s *session) credentials() []check {
 		rule(31, "RFC 9113 §8.2.3", anything, invalidRequest,
 			s.probe("two fields over HTTP/2", request{client: s.holder, http2: true, authorization: []string{"Bearer " + good, "Bearer " + good}})),
 		rule(33, "RFC 6750 §3.1", refused, insufficientScope,
-			s.probe("a scope is missing", request{client: s.holder, path: s.kit.config.ScopePath, authorization: []string{"Bearer " + good}}).
+			s.probe("a scope is missing", request{
+				client: s.holder, method: s.kit.config.ScopeMethod, path: s.kit.config.ScopePath, authorization: []string{"Bearer " + good},
+			}).
 				when(func() bool { return s.kit.config.ScopePath != "" }, "no ScopePath is configured")),
 	)
 }

@@ -132,10 +132,10 @@ func TestCasesAreThoseThatAreAsked(t *testing.T) {
 func TestConfigReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	_, err := conformance.New(conformance.Config{
-		Path: "accounts", ScopePath: "payments", Status: 401, KeyWait: -1, RemovedKeyAfter: -1, Timeout: -1, Level: 7,
+		Path: "accounts", ScopePath: "payments", ScopeMethod: "a method", Status: 401, KeyWait: -1, RemovedKeyAfter: -1, Timeout: -1, Level: 7,
 		Except: map[int]string{1: "", 278: "x"},
 	})
-	for _, field := range []string{"Path", "ScopePath", "Status", "KeyWait", "RemovedKeyAfter", "Timeout", "Level", "Except[1]", "Except[278]"} {
+	for _, field := range []string{"Path", "ScopePath", "ScopeMethod", "Status", "KeyWait", "RemovedKeyAfter", "Timeout", "Level", "Except[1]", "Except[278]"} {
 		require.ErrorContains(t, err, "conformance: "+field+":")
 	}
 	_, err = conformance.New(conformance.Config{Algorithm: "HS256"})

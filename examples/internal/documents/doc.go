@@ -4,7 +4,7 @@
 //   - go, a whole file: its first line is a comment with its name, such as "// main.go". The files of one document are one
 //     program, which is compiled, vetted and, if it has tests, tested.
 //   - go, anything less: declarations, or statements of a function. It compiles with the packages of this module, and with
-//     what environment_test.go declares.
+//     what environment_test.go declares. What README.md has of adapters/bindotel is compiled there.
 //   - sh: every command is one that the tests know how to try.
 //   - nginx: every directive stands in the configuration that examples/proxies tests with the real program.
 //   - mermaid is for the eye.

@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wrongUse is how the example of a wrong use is named, or that of a Config that cannot be meant.
-var wrongUse = regexp.MustCompile(`^Example.*_(incorrect|mistakes)$`)
+// wrongUse is how the example of a wrong use is named: one that compiles, and that nothing reports. A Config that is refused
+// is none.
+var wrongUse = regexp.MustCompile(`^Example.*_incorrect$`)
 
 // Every exported function of the packages that users import is called in a file of examples, and each of these packages has
 // an example of wrong use.

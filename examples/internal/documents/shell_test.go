@@ -29,6 +29,8 @@ var elsewhere = []string{
 	"go mod init " + modulePath,    // TestWholeFilesAreAProgram
 	"go get " + module + "@latest", // likewise
 	"go mod tidy",                  // likewise
+	"go get " + module + "/adapters/bindotel@latest", // bindotel's own test has what follows it
+	"go -C examples/observability run .",             // which has tests, and runs until it is stopped
 }
 
 func checkShell(t *testing.T, b block, _ []block) {

@@ -46,6 +46,22 @@ func TestRowsOfOneWorkAreBesideEachOther(t *testing.T) {
 	require.Equal(t, []string{"first time at most 1.10", "first time at most 1.15", "heap at most 1.0"}, order)
 }
 
+// The short table leaves out what is well and not for it, and no target of what it has.
+func TestTheShortTable(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "| work | target | result |\n|---|---|---|\n"+
+		"| first time | ES256, EdDSA: at most 1.10; RS256: at most 1.15 | ES256 1.00, EdDSA 1.01, **RS256 1.20** |\n"+
+		"| heap | at most 1.0 | **2.0** |\n"+
+		"| keys | at most 1.0 | 1.0 |\n", report.Markdown(report.Brief(report.Merge([]report.Row{
+		report.AtMost("first time", "ES256", "%.2f", 1.10, 1).InBrief(),
+		report.AtMost("allocations", "", "%.0f", 40, 10),
+		report.AtMost("first time", "RS256", "%.2f", 1.15, 1.2).InBrief(),
+		report.AtMost("heap", "", "%.1f", 1, 2),
+		report.AtMost("first time", "EdDSA", "%.2f", 1.10, 1.01).InBrief(),
+		report.AtMost("keys", "", "%.1f", 1, 1).InBrief(),
+	}))))
+}
+
 func TestTheTablesMarkWhatFallsShort(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -59,19 +75,19 @@ func TestTheTablesMarkWhatFallsShort(t *testing.T) {
 		"| heap | at most 1.0 bytes | 0.0 bytes |\n", report.Markdown(rows()))
 }
 
-func TestTheReadmeKeepsAllButItsTable(t *testing.T) {
+func TestADocumentKeepsAllButItsTable(t *testing.T) {
 	t.Parallel()
 	const begin, end = "<!-- by examples/benchmarks -->\n", "<!-- end -->\n"
 	path := filepath.Join(t.TempDir(), "README.md")
 	require.NoError(t, os.WriteFile(path, []byte("before <!-- end -->\n"+begin+"old\n"+end+"after\n"), 0o600))
 	for range 2 {
-		require.NoError(t, report.WriteReadme(path, "new\n"))
+		require.NoError(t, report.WriteTable(path, "new\n"))
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, "before <!-- end -->\n"+begin+"new\n"+end+"after\n", string(content))
 	}
 	require.NoError(t, os.WriteFile(path, []byte("a\n"+begin+"z\n"), 0o600))
-	require.ErrorContains(t, report.WriteReadme(path, "new\n"), "no place for the table")
+	require.ErrorContains(t, report.WriteTable(path, "new\n"), "no place for the table")
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "a\n"+begin+"z\n", string(content))

@@ -13,6 +13,7 @@ import (
 type Row struct {
 	Work, Target string
 	Results      []Result
+	Brief        bool // also in the short table
 }
 
 // A Result is what was measured of one of the things that a row is about.
@@ -36,7 +37,13 @@ func (r Row) Met() bool {
 
 // NewRow makes a row of one result.
 func NewRow(work, target, of, result string, met bool) Row {
-	return Row{work, target, []Result{{of, result, met}}}
+	return Row{Work: work, Target: target, Results: []Result{{of, result, met}}}
+}
+
+// InBrief returns the row as one that is in the short table too.
+func (r Row) InBrief() Row {
+	r.Brief = true
+	return r
 }
 
 // AtMost makes a row of a number and the largest that will do. The format is for both of them.
@@ -65,6 +72,40 @@ func Merge(rows []Row) []Row {
 	return all
 }
 
+// Brief returns the rows of the short table, and every row that falls short. Those of one work are one, with what each of its
+// targets is of.
+func Brief(rows []Row) []Row {
+	targets := make(map[string]int) // by work
+	for _, r := range rows {
+		targets[r.Work]++
+	}
+	var all []Row
+	for _, r := range rows {
+		if !r.Brief && r.Met() {
+			continue
+		}
+		if targets[r.Work] > 1 {
+			r.Target = r.of() + ": " + r.Target
+		}
+		if i := slices.IndexFunc(all, func(other Row) bool { return other.Work == r.Work }); i >= 0 {
+			all[i].Target += "; " + r.Target
+			all[i].Results = slices.Concat(all[i].Results, r.Results)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// of names what a row is about.
+func (r Row) of() string {
+	var names []string
+	for _, result := range r.Results {
+		names = append(names, result.Of)
+	}
+	return strings.Join(names, ", ")
+}
+
 // Print writes the rows for a terminal, and marks those that fall short.
 func Print(w io.Writer, rows []Row) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -87,7 +128,7 @@ func Print(w io.Writer, rows []Row) error {
 	return t.Flush()
 }
 
-// Markdown returns the rows as a table for a README, with what falls short in bold.
+// Markdown returns the rows as a table, with what falls short in bold.
 func Markdown(rows []Row) string {
 	var b strings.Builder
 	b.WriteString("| work | target | result |\n|---|---|---|\n")

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// What stands between these in a README is the program's.
+// What stands between these in a document is the program's.
 const (
 	tableBegin = "<!-- by examples/benchmarks -->\n"
 	tableEnd   = "<!-- end -->\n"
 )
 
-// WriteReadme puts the text in the place of what the file has between the marks.
-func WriteReadme(path, table string) error {
+// WriteTable puts the text in the place of what the file has between the marks.
+func WriteTable(path, table string) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
