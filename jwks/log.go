@@ -91,7 +91,9 @@ func appendList[T any](attrs []slog.Attr, name string, list []T, text func(T) st
 }
 
 // logText returns s as it may stand in a log, whatever its handler does: cut, and
-// quoted if it is too long or holds what is not printable.
+// quoted if it is too long or holds what is not printable. It repeats Text of
+// binding/internal/eventlog, which only packages below binding may import; both
+// logs write a text alike.
 func logText(s string) string {
 	const most = 200
 	if len(s) > most {
