@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/metadata"
+	"github.com/certbound/certbound/examples/internal/commandline"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -61,7 +61,7 @@ var harmless = regexp.MustCompile(`^flag (provided but not defined|needs an argu
 func parse(args []string, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("inspect", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // mistakes are the caller's to print
-	var audiences, others list
+	var audiences, others commandline.Repeated
 	token := flags.String("token", "-", "`file` with the access token, - for the standard input; never the token itself")
 	cert := flags.String("cert", "", "PEM or DER `file` with the client's certificate, first in it; without it the binding cannot be told")
 	flags.Var(&others, "other", "PEM or DER `file` with other certificates to compare a wrong thumbprint with; may be repeated")
@@ -112,9 +112,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	o := &options{
 		token: *token, explain: binding.Reason(*reason),
 		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL, metadataURL: *metadataURL, allowHTTP: *allowHTTP,
-		types: append([]string{}, splitList(*typ)...), scopeClaims: splitList(*scopeClaims), scopes: strings.Fields(*scope),
+		types: append([]string{}, commandline.Split(*typ)...), scopeClaims: commandline.Split(*scopeClaims), scopes: strings.Fields(*scope),
 	}
-	for _, name := range splitList(*alg) {
+	for _, name := range commandline.Split(*alg) {
 		o.algorithms = append(o.algorithms, jwks.Algorithm(name))
 	}
 	var err error
@@ -134,7 +134,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 		mistake("-other: needs -cert")
 	}
 	if *asCA != "" {
-		if o.roots, err = loadRoots(*asCA); err != nil {
+		if o.roots, err = commandline.Roots(*asCA); err != nil {
 			mistake("-as-ca: %w", err)
 		}
 	}
@@ -146,7 +146,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 			mistake("-max-lifetime: must be a positive duration, such as 1h")
 		}
 	}
-	for _, scheme := range splitList(*schemes) {
+	for _, scheme := range commandline.Split(*schemes) {
 		switch strings.ToLower(scheme) {
 		case "bearer":
 		case "dpop":
@@ -155,7 +155,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 			mistake("-schemes: %+q is not Bearer or DPoP", scheme)
 		}
 	}
-	if !slices.ContainsFunc(splitList(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
+	if !slices.ContainsFunc(commandline.Split(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
 		mistake("-schemes: Bearer is always accepted, name it")
 	}
 	var known bool
@@ -180,11 +180,11 @@ func (o *options) check() error {
 	config.Transport = nowhere{}
 	verifier, err := jwks.New(config)
 	if err != nil {
-		return errors.Join(flagErrors(err)...)
+		return errors.Join(commandline.FlagErrors(err, flagOf)...)
 	}
 	defer verifier.Close()
 	_, err = binding.New(o.guard(verifier))
-	return errors.Join(flagErrors(err)...)
+	return errors.Join(commandline.FlagErrors(err, flagOf)...)
 }
 
 // verifier is the configuration of the server's verifier.
@@ -221,29 +221,6 @@ var flagOf = map[string]string{
 	"MaxLifetime": "-max-lifetime", "Scopes": "-scope",
 }
 
-// flagErrors says of which flags a constructor's errors speak.
-func flagErrors(err error) []error {
-	var all []error
-	switch e := err.(type) {
-	case nil:
-	case binding.ConfigError:
-		name, known := flagOf[e.Field]
-		if !known {
-			name = e.Field
-		}
-		all = append(all, fmt.Errorf("%s: %s", name, e.Problem))
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			all = append(all, flagErrors(inner)...)
-		}
-	case interface{ Unwrap() error }:
-		all = flagErrors(e.Unwrap())
-	default:
-		all = append(all, err)
-	}
-	return all
-}
-
 // transport reaches the authorization server by the roots of -as-ca, or by those
 // of the machine.
 func (o *options) transport() http.RoundTripper {
@@ -253,38 +230,6 @@ func (o *options) transport() http.RoundTripper {
 		transport.TLSClientConfig = &tls.Config{RootCAs: o.roots, MinVersion: tls.VersionTLS12}
 	}
 	return transport
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return roots, nil
-}
-
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(value string) error {
-	*l = append(*l, value)
-	return nil
-}
-
-func splitList(s string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }
 
 // nowhere is the transport of who asks nobody.

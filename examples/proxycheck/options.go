@@ -16,8 +16,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/forwarded"
+	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
 // options is the command line, read and checked.
@@ -40,7 +40,6 @@ type options struct {
 // alone. It returns flag.ErrHelp after printing the help.
 func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("proxycheck", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // mistakes are the caller's to print
 	address := flags.String("url", "", "the `URL` to call, through the proxy")
 	header := flags.String("header", "", "the `header` in which the proxy forwards the certificate, if not the format's own")
 	format := flags.String("format", string(forwarded.RFC9440), "the `format` in which it does: "+formats())
@@ -50,38 +49,19 @@ func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
 	key := flags.String("key", "", "PEM `file` with its private key")
 	listen := flags.String("listen", "", "`address` to listen on in the resource server's place, without TLS; unix:PATH is a unix socket")
 
-	var mistakes []error
-	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
-	for rest := args; ; {
-		err := flags.Parse(rest)
-		rest = flags.Args()
-		switch {
-		case errors.Is(err, flag.ErrHelp):
-			flags.SetOutput(output)
-			flags.Usage()
-			return nil, err
-		case err != nil:
-			mistakes = append(mistakes, err)
-			for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") { // what came for an unknown flag
-				rest = rest[1:]
-			}
-		case len(rest) > 0:
-			mistake("unexpected argument %q", rest[0])
-			rest = rest[1:]
-		}
-		if len(rest) == 0 {
-			break
-		}
+	mistakes, err := commandline.Parse(flags, args, output)
+	if err != nil {
+		return nil, err
 	}
+	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
 
 	o := &options{format: forwarded.Format(*format), network: "tcp", listen: *listen}
 	o.header = http.CanonicalHeaderKey(*header)
 	if o.header == "" {
 		o.header = o.format.Header()
 	}
-	var err error
 	if o.source, err = newSource(o.format, o.header); err != nil {
-		mistakes = append(mistakes, flagErrors(err)...)
+		mistakes = append(mistakes, commandline.FlagErrors(err, flagOf)...)
 	}
 	if path, isUnix := strings.CutPrefix(o.listen, "unix:"); isUnix {
 		o.network, o.listen = "unix", path
@@ -100,7 +80,7 @@ func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
 		mistake("-url: an https or http URL is required")
 	}
 	if *ca != "" {
-		if o.roots, err = loadRoots(*ca); err != nil {
+		if o.roots, err = commandline.Roots(*ca); err != nil {
 			mistake("-ca: %w", err)
 		}
 	}
@@ -150,23 +130,8 @@ func newSource(format forwarded.Format, header string) (*forwarded.Source, error
 
 var receiverPeer = netip.MustParseAddrPort("127.0.0.1:1")
 
-// flagErrors says of which flags the errors of forwarded.New speak.
-func flagErrors(err error) []error {
-	var all []error
-	switch e := err.(type) {
-	case binding.ConfigError:
-		all = append(all, fmt.Errorf("-%s: %s", strings.ToLower(e.Field), e.Problem))
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			all = append(all, flagErrors(inner)...)
-		}
-	case interface{ Unwrap() error }:
-		all = flagErrors(e.Unwrap())
-	default:
-		all = append(all, err)
-	}
-	return all
-}
+// flagOf names the flags behind the fields of forwarded.Config.
+var flagOf = map[string]string{"Format": "-format", "Header": "-header"}
 
 func formats() string {
 	var names []string
@@ -174,18 +139,6 @@ func formats() string {
 		names = append(names, string(format))
 	}
 	return strings.Join(names, ", ")
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return roots, nil
 }
 
 func loadCertificate(file string) (*x509.Certificate, error) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/forwarded"
+	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
 // options is the command line, read and checked.
@@ -52,12 +52,11 @@ var policies = map[string]binding.Policy{
 }
 
 // parse reads the command line and joins every mistake in it, not the first
-// alone. It leaves to jwks.New to judge what is jwks.New's; see flagErrors. It
+// alone. It leaves to jwks.New to judge what is jwks.New's; see flagOf. It
 // returns flag.ErrHelp after printing the help.
 func parse(args []string, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // mistakes are the caller's to print
-	var audiences, trust list
+	var audiences, trust commandline.Repeated
 	framework := flags.String("framework", "nethttp", "nethttp, echo or gin")
 	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one; unix:PATH is a unix socket")
 	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate; without it plain HTTP, for use behind a proxy")
@@ -80,34 +79,16 @@ func parse(args []string, output io.Writer) (*options, error) {
 	clientCert := flags.String("client-cert", "", "with -introspection: PEM `file` with the certificate by which this server authenticates itself there")
 	clientKey := flags.String("client-key", "", "with -introspection: PEM `file` with its private key")
 
-	var mistakes []error
-	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
-	for rest := args; ; {
-		err := flags.Parse(rest)
-		rest = flags.Args()
-		switch {
-		case errors.Is(err, flag.ErrHelp):
-			flags.SetOutput(output)
-			flags.Usage()
-			return nil, err
-		case err != nil:
-			mistakes = append(mistakes, err)
-			for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") { // what came for an unknown flag
-				rest = rest[1:]
-			}
-		case len(rest) > 0:
-			mistake("unexpected argument %q", rest[0])
-			rest = rest[1:]
-		}
-		if len(rest) == 0 {
-			break
-		}
+	mistakes, err := commandline.Parse(flags, args, output)
+	if err != nil {
+		return nil, err
 	}
+	mistake := func(format string, a ...any) { mistakes = append(mistakes, fmt.Errorf(format, a...)) }
 
 	o := &options{
 		framework: *framework, network: "tcp", listen: *listen,
 		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL,
-		types: append([]string{}, splitList(*typ)...), scopes: strings.Fields(*scope),
+		types: append([]string{}, commandline.Split(*typ)...), scopes: strings.Fields(*scope),
 	}
 	if !slices.Contains(frameworks, o.framework) {
 		mistake("-framework: %q is not one of %s", o.framework, strings.Join(frameworks, ", "))
@@ -127,16 +108,15 @@ func parse(args []string, output io.Writer) (*options, error) {
 		}
 		o.identity = &identity
 	}
-	var err error
 	if o.refresh, err = time.ParseDuration(*refresh); err != nil || o.refresh <= 0 {
 		mistake("-jwks-refresh: must be a positive duration, such as 10m")
 	}
 	if *asCA != "" {
-		if o.roots, err = loadRoots(*asCA); err != nil {
+		if o.roots, err = commandline.Roots(*asCA); err != nil {
 			mistake("-as-ca: %w", err)
 		}
 	}
-	for _, scheme := range splitList(*schemes) {
+	for _, scheme := range commandline.Split(*schemes) {
 		switch strings.ToLower(scheme) {
 		case "bearer":
 		case "dpop":
@@ -145,7 +125,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 			mistake("-schemes: %q is not Bearer or DPoP", scheme)
 		}
 	}
-	if !slices.ContainsFunc(splitList(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
+	if !slices.ContainsFunc(commandline.Split(*schemes), func(s string) bool { return strings.EqualFold(s, "Bearer") }) {
 		mistake("-schemes: Bearer is always accepted, name it")
 	}
 	var wrong []error
@@ -181,49 +161,12 @@ var flagOf = map[string]string{
 	"Format":   "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
 }
 
-// flagErrors says of which flags a constructor's errors speak.
-func flagErrors(err error) []error {
-	var all []error
-	switch e := err.(type) {
-	case nil:
-	case binding.ConfigError:
-		name, known := flagOf[e.Field]
-		if !known {
-			name = e.Field
-		}
-		all = append(all, fmt.Errorf("%s: %s", name, e.Problem))
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			all = append(all, flagErrors(inner)...)
-		}
-	case interface{ Unwrap() error }:
-		all = flagErrors(e.Unwrap())
-	default:
-		all = append(all, err)
-	}
-	return all
-}
-
 func formats() string {
 	var names []string
 	for _, format := range forwarded.Formats() {
 		names = append(names, string(format))
 	}
 	return strings.Join(names, ", ")
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	// An empty pool would refuse every server, and no pool at all would trust
-	// the machine's roots in its place: neither is what was asked for.
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return roots, nil
 }
 
 // certificateFrom reads the files anew for each connection, so that they may be
@@ -252,24 +195,4 @@ func (e *endpoint) Set(value string) error {
 		e.url = value
 	}
 	return nil
-}
-
-// list is a flag that may be repeated.
-type list []string
-
-func (l *list) String() string { return strings.Join(*l, " ") }
-
-func (l *list) Set(value string) error {
-	*l = append(*l, value)
-	return nil
-}
-
-func splitList(s string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/introspection"
 	"github.com/certbound/certbound/binding/metadata"
+	"github.com/certbound/certbound/examples/internal/commandline"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -34,7 +35,7 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 		Transport:  o.transport(),
 		Observe:    jwks.LogEvents(log),
 	})
-	mistakes := flagErrors(err)
+	mistakes := commandline.FlagErrors(err, flagOf)
 	if err == nil {
 		v.TokenVerifier, v.ready, v.close = jwts, jwts.Ready, append(v.close, jwts.Close)
 	}
@@ -52,7 +53,7 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 		Observe:              introspection.LogEvents(log),
 	})
 	if err != nil {
-		return v, flagErrors(err)
+		return v, commandline.FlagErrors(err, flagOf)
 	}
 	v.close = append(v.close, opaque.Close)
 	both, err := introspection.ByForm(jwts, opaque)

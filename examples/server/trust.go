@@ -9,6 +9,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/forwarded"
+	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
 // newSource makes the source of certificates that a proxy forwards, or nil if
@@ -29,7 +30,7 @@ func newSource(format, header string, trust []string) (binding.CertificateSource
 		Header: http.CanonicalHeaderKey(header), // an operator may write it as the proxy's manual does
 		Trust:  rules,
 	})
-	if mistakes = append(mistakes, flagErrors(err)...); mistakes != nil {
+	if mistakes = append(mistakes, commandline.FlagErrors(err, flagOf)...); mistakes != nil {
 		return nil, mistakes
 	}
 	return source, nil
