@@ -1,8 +1,9 @@
 // Command observability is a protected API with an endpoint for Prometheus, and
 // all that can happen to it: clients, a thief with a stolen token, a client that
 // renewed its certificate and kept its token, tokens that expired or were forged
-// or issued without a binding. It plays that story again and again until it is
-// stopped.
+// or issued without a binding, and an authorization server that takes new keys
+// and is away. It begins with a good minute; two minutes later all of it has
+// happened. The new keys come once each, and the rest goes on until it is stopped.
 //
 //	go run . -metrics 127.0.0.1:9464
 //
@@ -37,14 +38,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("observability", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	metrics := flags.String("metrics", "127.0.0.1:9464", "where Prometheus finds the metrics")
-	every := flags.Duration("every", 10*time.Second, "how often the story is played")
+	every := flags.Duration("every", 10*time.Second, "how often the clients come")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *every <= 0 {
 		return errors.New("-every must be longer than nothing")
 	}
-	w, err := newWorld(*metrics, slog.New(slog.NewTextHandler(stderr, nil)))
+	w, err := newWorld(*metrics, slog.New(slog.NewTextHandler(stderr, nil)), time.Now)
 	if err != nil {
 		return err
 	}
@@ -52,17 +53,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stdout, "metrics at %s\n", w.scraped)
 	ticker := time.NewTicker(*every)
 	defer ticker.Stop()
-	for {
-		if err := w.play(ctx, append(w.ordinary(), w.trouble()...)); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
+	err = w.tell(ctx, func() bool {
 		select {
 		case <-ticker.C:
+			return true
 		case <-ctx.Done():
-			return nil
+			return false
 		}
+	})
+	if ctx.Err() != nil {
+		return nil
 	}
+	return err
 }

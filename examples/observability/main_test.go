@@ -21,7 +21,7 @@ func TestCommand(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		defer written.Close()
-		ended <- run(ctx, []string{"-metrics", "127.0.0.1:0", "-every", "1h"}, written, &log)
+		ended <- run(ctx, []string{"-metrics", "127.0.0.1:0", "-every", "10ms"}, written, &log)
 	}()
 	line := make([]byte, 200)
 	n, err := stdout.Read(line)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func newPromServer(t *testing.T, target string) *promServer {
 		MaxSamples: 1_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, EnableNegativeOffset: true, EnableAtModifier: true,
 	})
 	t.Cleanup(func() { _ = engine.Close() })
-	return &promServer{TestStorage: teststorage.New(t), engine: engine, target: target, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return &promServer{TestStorage: teststorage.New(t), engine: engine, target: target, now: storyBegins}
 }
 
 // get asks the endpoint.
@@ -141,11 +142,21 @@ func questions(t *testing.T) (all []question) {
 	return all
 }
 
+// A storyClock stands between two rounds.
+type storyClock struct{ ahead atomic.Int64 }
+
+func (c *storyClock) now() time.Time { return storyBegins.Add(time.Duration(c.ahead.Load())) }
+
+func (c *storyClock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+var storyBegins = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // What each query of the page says on a good day and on the day of the story, in their order: the series that it finds, by
-// their labels, and no other.
+// their labels, and no other. The story is the one that the command tells.
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	w, err := newWorld("127.0.0.1:0", slog.New(slog.NewTextHandler(io.Discard, nil)))
+	var clock storyClock
+	w, err := newWorld("127.0.0.1:0", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
 	require.NoError(t, err)
 	t.Cleanup(w.close)
 	iss := w.as.Issuer()
@@ -184,48 +195,43 @@ func TestQueries(t *testing.T) {
 	require.Len(t, all, len(answers))
 
 	p := newPromServer(t, w.scraped)
-	scrapes := func(d time.Duration, acts func() []act) {
-		for range d / between {
-			require.NoError(t, w.play(t.Context(), acts()))
-			p.scrape(t)
-		}
-	}
-
 	keysAdded := func(n int) string {
 		return fmt.Sprintf("certbound_keys_changes_total{certbound_change=%q,%s} %d\n", "added", issuer, n)
 	}
 	p.await(t, keysAdded(1))
 
-	// A good while, and then one in which the second client has nothing to do.
-	scrapes(20*time.Minute, w.ordinary)
-	for i, a := range answers {
-		require.Equal(t, a.question, all[i].text)
-		require.ElementsMatch(t, a.quiet, p.series(t, all[i].query), "on a good day: %s", a.question)
-	}
-	scrapes(70*time.Minute, func() []act { return w.ordinary()[:1] })
-
-	// The story. Everything happens once, but what a client does again and again.
-	require.NoError(t, w.play(t.Context(), w.trouble()))
-	rotated, err := w.newKey(false)
-	require.NoError(t, err)
-	require.NoError(t, w.play(t.Context(), rotated))
-	away, err := w.newKey(true)
-	require.NoError(t, err)
-	require.NoError(t, w.play(t.Context(), away))
-	p.await(t, keysAdded(2))
-	p.await(t, because("502"))
-	p.scrape(t)
-	require.NoError(t, w.play(t.Context(), []act{w.trouble()[0], w.trouble()[5]}))
-	p.scrape(t)
+	round := 0
+	require.NoError(t, w.tell(t.Context(), func() bool {
+		switch round {
+		case rotation:
+			p.await(t, keysAdded(2))
+		case outage:
+			p.await(t, because("502"))
+			p.await(t, keysAdded(3))
+		}
+		clock.advance(between)
+		p.scrape(t)
+		switch round {
+		case troubled - 1:
+			for i, a := range answers {
+				require.Equal(t, a.question, all[i].text)
+				require.ElementsMatch(t, a.quiet, p.series(t, all[i].query), "on a good day: %s", a.question)
+			}
+		case troubled:
+			require.Equal(t, 2.0, p.query(t, all[2].query)[0].F, "the thief came twice, and never before")
+		}
+		round++
+		return round <= outage
+	}))
 	for i, a := range answers {
 		require.ElementsMatch(t, a.story, p.series(t, all[i].query), "with the thief: %s", a.question)
 	}
-	require.Equal(t, 2.0, p.query(t, all[2].query)[0].F, "the thief came twice, and never before")
 
 	// An hour later it is history.
-	w.as.SetJWKSHandler(nil)
-	p.await(t, keysAdded(3))
-	scrapes(65*time.Minute, func() []act { return w.ordinary()[:1] })
+	for range 65 * time.Minute / between {
+		require.NoError(t, w.play(t.Context(), w.ordinary()))
+		p.scrape(t)
+	}
 	for i, a := range answers {
 		if a.quiet == nil {
 			require.Empty(t, p.series(t, all[i].query), "an hour later: %s", a.question)
@@ -235,4 +241,20 @@ func TestQueries(t *testing.T) {
 		require.NotContains(t, p.bodies.String(), secret[len(secret)-40:])
 		require.NotContains(t, p.bodies.String(), secret[:40])
 	}
+}
+
+// Days later its clients are served and its thief is refused as on the first.
+func TestStoryThatGoesOn(t *testing.T) {
+	t.Parallel()
+	var clock storyClock
+	w, err := newWorld("127.0.0.1:0", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
+	require.NoError(t, err)
+	t.Cleanup(w.close)
+	rounds := 0
+	require.NoError(t, w.tell(t.Context(), func() bool {
+		clock.advance(9 * time.Hour)
+		rounds++
+		return rounds < outage
+	}))
+	require.Equal(t, outage, rounds)
 }

@@ -15,12 +15,22 @@ import (
 	"github.com/certbound/certbound/jwks"
 )
 
-const audience = "https://api.bank.example"
+const (
+	audience = "https://api.bank.example"
+	lifetime = 24 * time.Hour // of a token
+)
 
 // The clients of the story.
 const (
 	budget  = "budget-app"  // whose token is stolen
 	payroll = "payroll-app" // which renews its certificate badly
+)
+
+// When it happens, in rounds from 0.
+const (
+	troubled = 6  // from here on there is trouble in each
+	rotation = 9  // the authorization server takes a new key
+	outage   = 12 // it takes another one, and is away when it is asked for it
 )
 
 // A world is everybody in the story: the authorization server, the API and its
@@ -31,28 +41,35 @@ type world struct {
 	server  *httptest.Server
 	metrics *http.Server
 	scraped string // the URL of the metrics
+	clock   func() time.Time
 
 	budget, payroll, renewed, thief         tls.Certificate
+	issued                                  time.Time // the tokens, all at once
 	budgetToken, payrollToken               string
 	expiredToken, forgedToken, unboundToken string
 }
 
-// newWorld makes one, with its metrics on a loopback address.
-func newWorld(address string, logger *slog.Logger) (w *world, err error) {
-	w = &world{}
+// newWorld makes one, with its metrics on a loopback address. Its tokens live by
+// the clock, which is called from several goroutines.
+func newWorld(address string, logger *slog.Logger, clock func() time.Time) (w *world, err error) {
+	w = &world{clock: clock}
 	defer func() {
 		if err != nil {
 			w.close()
 		}
 	}()
-	if w.as, err = bindingtest.NewAuthorizationServer(bindingtest.Config{Audience: audience, Lifetime: 24 * time.Hour}); err != nil {
+	if w.as, err = bindingtest.NewAuthorizationServer(bindingtest.Config{Audience: audience, Lifetime: lifetime, Clock: clock}); err != nil {
 		return w, err
 	}
-	if w.api, err = newAPI(jwks.Config{Issuer: w.as.Issuer(), Audiences: []string{audience}, Transport: w.as.Transport()}, logger); err != nil {
+	keys := jwks.Config{Issuer: w.as.Issuer(), Audiences: []string{audience}, Transport: w.as.Transport(), Clock: clock}
+	if w.api, err = newAPI(keys, logger); err != nil {
 		return w, err
 	}
 	w.server = w.as.Serve(w.api.accounts)
 	if err = w.dress(); err != nil {
+		return w, err
+	}
+	if err = w.issue(); err != nil {
 		return w, err
 	}
 
@@ -68,7 +85,7 @@ func newWorld(address string, logger *slog.Logger) (w *world, err error) {
 	return w, nil
 }
 
-// dress gives everybody certificates and tokens.
+// dress gives everybody certificates.
 func (w *world) dress() (err error) {
 	certificate := func(name string) (c tls.Certificate) {
 		if err == nil {
@@ -77,12 +94,19 @@ func (w *world) dress() (err error) {
 		return c
 	}
 	w.budget, w.payroll, w.renewed, w.thief = certificate(budget), certificate(payroll), certificate(payroll), certificate("thief")
+	return err
+}
+
+// issue gives everybody tokens: payroll's again for the certificate that it had,
+// for its token comes from where it kept the old one.
+func (w *world) issue() (err error) {
 	token := func(spec bindingtest.TokenSpec) (text string) {
 		if err == nil {
 			text, err = w.as.Token(spec)
 		}
 		return text
 	}
+	w.issued = w.clock()
 	w.budgetToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf})
 	w.payrollToken = token(bindingtest.TokenSpec{ClientID: payroll, Certificate: w.payroll.Leaf})
 	w.expiredToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf, ExpiresIn: -time.Hour})
@@ -114,18 +138,59 @@ type act struct {
 	status       int
 }
 
-// ordinary is what happens on a good day.
-func (w *world) ordinary() []act {
-	return []act{
-		{"a client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK},
-		{"another client", w.payrollToken, []tls.Certificate{w.payroll}, http.StatusOK},
+// tell plays the story, round after round, until pause returns false. It calls
+// pause between two rounds.
+func (w *world) tell(ctx context.Context, pause func() bool) error {
+	for n := 0; ; n++ {
+		if err := w.round(ctx, n); err != nil {
+			return err
+		}
+		if !pause() {
+			return nil
+		}
 	}
 }
 
-// trouble is what happens on another day.
+func (w *world) round(ctx context.Context, n int) error {
+	if w.clock().Sub(w.issued) > lifetime/2 {
+		if err := w.issue(); err != nil {
+			return err
+		}
+	}
+	acts := w.ordinary()
+	switch {
+	case n == 0:
+		acts = append(acts, w.beforeRenewal())
+	case n >= troubled:
+		acts = append(acts, w.trouble()...)
+	}
+	if err := w.play(ctx, acts); err != nil {
+		return err
+	}
+	switch n {
+	case rotation:
+		return w.newKey(ctx, false)
+	case outage:
+		return w.newKey(ctx, true)
+	}
+	return nil
+}
+
+// ordinary is what happens on every day.
+func (w *world) ordinary() []act {
+	return []act{{"a client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK}}
+}
+
+// beforeRenewal is the second client while it has the certificate that its token
+// is bound to. Once is enough: a client that was served again in the last
+// quarter of an hour, and refused, looks like one whose token was stolen.
+func (w *world) beforeRenewal() act {
+	return act{"another client", w.payrollToken, []tls.Certificate{w.payroll}, http.StatusOK}
+}
+
+// trouble is what happens besides on a bad one.
 func (w *world) trouble() []act {
 	return []act{
-		{"the client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK},
 		{"a thief with its token", w.budgetToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
 		{"the thief without a certificate", w.budgetToken, nil, http.StatusUnauthorized},
 		{"the thief with a forged token", w.forgedToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
@@ -168,16 +233,20 @@ func (w *world) send(ctx context.Context, a act) (int, error) {
 
 // newKey has the authorization server sign with a new key: a client with a new
 // token is admitted at once if the server publishes it, and asked to come back
-// if the server is away.
-func (w *world) newKey(away bool) ([]act, error) {
+// if the server is away. It is so for that request alone.
+func (w *world) newKey(ctx context.Context, away bool) error {
 	status := http.StatusOK
 	if away {
 		status = http.StatusServiceUnavailable
 		w.as.SetJWKSHandler(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }))
+		defer w.as.SetJWKSHandler(nil)
 	}
 	if err := w.as.Rotate(); err != nil {
-		return nil, err
+		return err
 	}
 	token, err := w.as.Token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf})
-	return []act{{"a client with a token by a new key", token, []tls.Certificate{w.budget}, status}}, err
+	if err != nil {
+		return err
+	}
+	return w.play(ctx, []act{{"a client with a token by a new key", token, []tls.Certificate{w.budget}, status}})
 }
