@@ -140,6 +140,34 @@ func TestAGuardKeepsNoCertificate(t *testing.T) {
 	runtime.KeepAlive(guard)
 }
 
+// A certificate of up to 4 KiB is hashed once as long as nothing else takes its place, and what is longer is not copied: that
+// a copy is made shows in what is allocated. Not parallel, for that is counted of the whole process.
+func TestLongestCertificateThatIsRemembered(t *testing.T) {
+	guard := newGuard(t, binding.Config{})
+	token := bearer(claims(t, boundTo(newCertificate(t, "client-1").Leaf)))
+	const times = 50
+	allocations := func(length, different int) float64 {
+		var requests []*http.Request
+		for i := range different {
+			requests = append(requests, request(token, &x509.Certificate{Raw: bytes.Repeat([]byte{byte(i + 1)}, length)}))
+		}
+		next := 0
+		check := func() {
+			_, _ = guard.Check(requests[next%different])
+			next++
+		}
+		least := testing.AllocsPerRun(1, check) // which checks twice
+		for range times - 1 {
+			least = min(least, testing.AllocsPerRun(1, check))
+		}
+		return least
+	}
+	first, known := allocations(4<<10, 2*times), allocations(4<<10, 1)
+	require.Equal(t, known+2, first, "the copy, and what it is kept in")
+	require.Equal(t, known, allocations(4<<10+1, 2*times))
+	require.Equal(t, known, allocations(4<<10+1, 1))
+}
+
 func TestCertificateX509(t *testing.T) {
 	t.Parallel()
 	leaf := newCertificate(t, "client-1").Leaf

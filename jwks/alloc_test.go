@@ -19,12 +19,22 @@ func TestAllocationsOfAVerification(t *testing.T) {
 		seen := as.verifier(t)
 		allocations := func(v *jwks.Verifier) float64 {
 			requireAccepted(t, v, token)
-			return testing.AllocsPerRun(20, func() { _, _ = v.VerifyToken(t.Context(), token) })
+			return leastAllocations(func() { _, _ = v.VerifyToken(t.Context(), token) })
 		}
-		signatureAlone := testing.AllocsPerRun(20, func() { bare(key, alg, input, signature) })
+		signatureAlone := leastAllocations(func() { bare(key, alg, input, signature) })
 		require.LessOrEqual(t, allocations(first)-signatureAlone, 10.0, alg)
 		require.Zero(t, allocations(seen), alg)
 	}
+}
+
+// leastAllocations is the least number of many single times: what else the process does, and the race detector, allocate now
+// and then.
+func leastAllocations(f func()) float64 {
+	least := testing.AllocsPerRun(1, f)
+	for range 50 {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
 }
 
 // A header is remembered once the signature was good, not before: a forged token's is read each time.
@@ -36,7 +46,7 @@ func TestHeaderOfAForgedTokenIsNotRemembered(t *testing.T) {
 	claims := as.claims().String()
 	allocations := func(kid string) float64 {
 		forged := flip(s.sign(s.header(kid).String(), claims), 2, 0)
-		return testing.AllocsPerRun(20, func() { _, _ = v.VerifyToken(t.Context(), forged) })
+		return leastAllocations(func() { _, _ = v.VerifyToken(t.Context(), forged) })
 	}
 	known := allocations("2026-11-key-1")
 	require.Greater(t, allocations("2026-11-key-2"), known+10)

@@ -94,7 +94,7 @@ func run(all, list bool, only string, workers int) error {
 		for _, m := range chosen {
 			fmt.Printf("line %d: %s\n", m.line, m.name)
 		}
-		fmt.Printf("%d of %d mutants\n", len(chosen), total)
+		fmt.Printf("%d, of %d and %d that are excused\n", len(chosen), total, len(mutants)-total)
 		return nil
 	}
 	part := "all"

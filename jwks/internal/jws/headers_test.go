@@ -27,9 +27,18 @@ func parseWith(headers *jws.Headers, token string) (message jws.Message, err err
 
 const goodHeader = `{"alg":"ES256","kid":"1","typ":"at+jwt"}`
 
-// allocations tells a header that is read again from one that is remembered: reading takes many.
+// allocations tells a header that is read again from one that is remembered: reading takes many. It is the least number of
+// many single times: the rest of the process, and the race detector, have allocations of their own now and then.
 func allocations(headers *jws.Headers, token string) float64 {
-	return testing.AllocsPerRun(10, func() { _, _ = parseWith(headers, token) })
+	return leastAllocations(func() { _, _ = parseWith(headers, token) })
+}
+
+func leastAllocations(f func()) float64 {
+	least := testing.AllocsPerRun(1, f)
+	for range 50 {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
 }
 
 func TestHeaderIsReadOnce(t *testing.T) {
