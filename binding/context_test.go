@@ -46,6 +46,10 @@ func TestContextOfAnAdmittedRequest(t *testing.T) {
 	require.ErrorIs(t, admitted.Context().Err(), context.Canceled)
 	require.EqualError(t, context.Cause(derived), "the client is gone")
 
+	plain, err := newGuard(t, binding.Config{}).Admit(r.WithContext(context.Background()))
+	require.NoError(t, err)
+	require.Equal(t, "context.Background.admitted", fmt.Sprint(plain.Context()))
+
 	// A context that shows nothing of itself is not looked into.
 	secret := r.WithContext(secretContext{t.Context(), "secret"})
 	admitted, err = newGuard(t, binding.Config{}).Admit(secret)

@@ -108,6 +108,12 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
+func TestPolicyOfAGuardThatNobodyMade(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, binding.RequireBound, (*binding.Guard)(nil).Policy())
+	require.Equal(t, binding.RequireBound, new(binding.Guard).Policy())
+}
+
 // A source may name its reason; the binding is refused whatever it is.
 func TestCertificateSourceMayNameItsReason(t *testing.T) {
 	t.Parallel()

@@ -81,8 +81,8 @@ func TestLogOfAFlood(t *testing.T) {
 		for i := range 100 {
 			_, err := v.VerifyToken(t.Context(), fmt.Sprintf("%s-%d", canary, i))
 			require.Error(t, err)
+			synctest.Wait() // events for which the observer is too slow are dropped
 		}
-		synctest.Wait()
 		require.Equal(t, 1, strings.Count(written.String(), "\n"), written)
 		require.NotContains(t, written.String(), canary, "a token")
 		require.Contains(t, written.String(), `msg="introspection failed"`)
