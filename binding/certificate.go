@@ -82,7 +82,7 @@ func (c *connection) ClientCertificate(r *http.Request) (Certificate, error) {
 // their bytes: to compare them costs a thirtieth of hashing them, and every
 // request of a connection has the same. A place is shared by the certificates
 // whose last byte is the same, and belongs to the one that came last. Whoever
-// sends them, all of it is never more than a mebibyte.
+// sends them, all of it is hardly more than a mebibyte.
 type peerThumbprints [256]atomic.Pointer[peerThumbprint]
 
 // maxRemembered is the longest certificate, in bytes, that is remembered.

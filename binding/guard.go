@@ -289,14 +289,17 @@ func (g *Guard) own(refusal *Error) *Error {
 // closed calls f and turns a panic in it into a refusal. http.ErrAbortHandler
 // goes on: it asks net/http to drop the connection, and no handler runs.
 func closed(f func() *Error) (refusal *Error) {
+	returned := false // with GODEBUG=panicnil=1 a panic may have nothing to recover
 	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
+		switch p := recover(); {
+		case returned:
+		case p == http.ErrAbortHandler:
 			panic(p)
 		default:
 			refusal = &Error{Reason: ReasonPanicked, Cause: &PanicError{Value: p, Stack: debug.Stack()}}
 		}
 	}()
-	return f()
+	refusal = f()
+	returned = true
+	return refusal
 }

@@ -64,6 +64,23 @@ func TestPanicIsARefusal(t *testing.T) {
 	}
 }
 
+// Old programs can have a panic(nil) that leaves nothing to recover. Not parallel, for the setting is the whole process's.
+func TestPanicWithNothingToRecoverIsARefusal(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	certificate := newCertificate(t, "client-1").Leaf
+	for name, config := range panickers(nil) {
+		t.Run(name, func(t *testing.T) {
+			guard := newGuard(t, config)
+			got, err := guard.Check(request(bearer(claims(t, boundTo(certificate))), certificate))
+			require.Nil(t, got)
+			requireRefused(t, err, binding.ReasonPanicked, 500)
+			var panicked *binding.PanicError
+			require.ErrorAs(t, err, &panicked)
+			require.Nil(t, panicked.Value)
+		})
+	}
+}
+
 // http.ErrAbortHandler asks net/http to drop the connection. It goes on, and no handler runs either.
 func TestErrAbortHandlerGoesOn(t *testing.T) {
 	t.Parallel()

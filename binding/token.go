@@ -35,6 +35,7 @@ type Token struct {
 	otherKind bool   // the claims are plainly those of another kind of token
 	tokenType string // the value of token_type, as it came; "" if there is none
 
+	named    bool // by Validate: Expect said where the scopes and the client are
 	opaque   bool // by Validate: an introspection response
 	dpopType bool // an opaque token whose token_type is DPoP
 }
@@ -45,7 +46,9 @@ type Token struct {
 //
 // It is strict: claims is one JSON object in UTF-8, no name occurs twice at any
 // depth, names match exactly, and each claim that it reads has its right type
-// (iss, sub, aud, exp, nbf, iat, jti, client_id, scope, cnf) or is absent.
+// (iss, sub, aud, exp, nbf, iat, jti, client_id, scope, cnf, and azp, cid or
+// appid where there is no client_id) or is absent. Of these iss, sub, aud and
+// the client are not empty.
 // What it returns says nothing about validity: see [Token.Validate]. The error
 // is an [*Error], with a reason of the token or of its confirmation.
 func ParseToken(claims []byte) (*Token, error) {

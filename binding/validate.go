@@ -22,7 +22,7 @@ type Expect struct {
 	Now time.Time
 
 	// Leeway is the difference allowed between our clock and the issuer's. A
-	// token is good while Now is at most Leeway past exp.
+	// token is good while Now is at most Leeway past exp; at exp itself with none.
 	Leeway time.Duration
 
 	// MaxLifetime, if positive, refuses a token whose exp lies further ahead of
@@ -93,7 +93,8 @@ func (t *Token) Validate(expect Expect) (*Token, error) {
 	if !expect.KnownAccessToken && t.otherKind {
 		return nil, &Error{Reason: ReasonTokenType}
 	}
-	if expect.ScopeClaims == nil && expect.ClientIDClaims == nil {
+	names := expect.ScopeClaims != nil || expect.ClientIDClaims != nil
+	if !names && !t.named {
 		return t, nil
 	}
 	// ParseToken has let them go: most verifiers have no names of their own.
@@ -102,6 +103,7 @@ func (t *Token) Validate(expect Expect) (*Token, error) {
 		return nil, &Error{Reason: ReasonTokenMalformed, Cause: err}
 	}
 	named := *t
+	named.named = names
 	if refusal := named.readNames(members, orDefault(expect.ScopeClaims, defaultScopeClaims),
 		orDefault(expect.ClientIDClaims, defaultClientIDClaims)); refusal != nil {
 		return nil, refusal

@@ -165,6 +165,11 @@ func TestValidateReadsScopesAndClientFromTheClaimsThatExpectNames(t *testing.T) 
 			require.NoError(t, err)
 			require.ElementsMatch(t, test.scopes, token.Scopes())
 			require.Equal(t, test.clientID, token.ClientID())
+			// Without names it is by the names that RFC 9068 has.
+			again, err := token.Validate(good)
+			require.NoError(t, err)
+			require.Equal(t, []string{"accounts", "payments"}, again.Scopes())
+			require.Equal(t, "client-1", again.ClientID())
 			// The token that came in is as it was.
 			require.Equal(t, []string{"accounts", "payments"}, parsed.Scopes())
 			require.Equal(t, "client-1", parsed.ClientID())

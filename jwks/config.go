@@ -105,7 +105,8 @@ type Config struct {
 
 	// SeenTokens is how many verified tokens are remembered, so that their
 	// signature is not verified again. Times, keys and binding are checked
-	// whether or not a token is remembered. 0 is 10,000, at most 10,000,000;
+	// whether or not a token is remembered; the key must still be published for
+	// the same algorithm, under whatever kid. 0 is 10,000, at most 10,000,000;
 	// negative is none.
 	SeenTokens int
 

@@ -215,6 +215,24 @@ func TestTransportThatPanics(t *testing.T) {
 	})
 }
 
+// So is one that leaves nothing to recover, as old programs can have it. Not parallel: the setting is the whole process's.
+func TestTransportThatPanicsWithNothingToRecover(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	key := newFaultKey("1")
+	issuer := newFaultIssuer("https://issuer.example", key)
+	for name, config := range map[string]func(*jwks.Config){
+		"metadata": func(*jwks.Config) {},
+		"keys":     func(c *jwks.Config) { c.URL = issuer.url + "/jwks" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newFaultVerifier(t, issuer, roundTrip(func(*http.Request) (*http.Response, error) { panic(nil) }), config)
+				require.ErrorContains(t, v.lacks(t, key.token(issuer.url)).Cause, "panicked")
+			})
+		})
+	}
+}
+
 // The caller's own time is up before the fetch's: that is no fault of the keys.
 func TestCallerWithADeadline(t *testing.T) {
 	key := newFaultKey("1")

@@ -46,6 +46,7 @@ func TestHeaderText(t *testing.T) {
 		"C/63 kid twice":                good.and(`"kid":"another"`),
 		"C/63 typ twice":                good.and(`"typ":"JWT"`),
 		"C/63 an unknown name twice":    good.and(`"x":1,"x":1`),
+		"C/61 nested 5,000 deep":        good.with("x", strings.Repeat("[", 5_000)+strings.Repeat("]", 5_000)).String(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,11 +54,10 @@ func TestHeaderText(t *testing.T) {
 		})
 	}
 	for name, header := range map[string]string{
-		"space around everything": " {\r\n\t\"alg\" : \"ES256\" , \"typ\":\"at+jwt\",\"kid\":" + good["kid"] + "} \n",
-		"C/65 an escaped name":    good.with("alg", "").and(`"\u0061lg":"ES256"`),
-		"C/65 an escaped value":   good.with("alg", `"\u0045S256"`).String(),
-		// It is bounded by the token's length, and nobody looks into it.
-		"C/61 an unknown member nested 5,000 deep": good.with("x", strings.Repeat("[", 5_000)+strings.Repeat("]", 5_000)).String(),
+		"space around everything":               " {\r\n\t\"alg\" : \"ES256\" , \"typ\":\"at+jwt\",\"kid\":" + good["kid"] + "} \n",
+		"C/65 an escaped name":                  good.with("alg", "").and(`"\u0061lg":"ES256"`),
+		"C/65 an escaped value":                 good.with("alg", `"\u0045S256"`).String(),
+		"C/61 an unknown member nested 60 deep": good.with("x", strings.Repeat("[", 60)+strings.Repeat("]", 60)).String(), // nobody looks into it
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

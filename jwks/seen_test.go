@@ -142,6 +142,25 @@ func TestSeenTokenWithinItsTimes(t *testing.T) {
 	}
 }
 
+// K/274: a token that may not live so long by a clock that was set back is refused as a new one is.
+func TestSeenTokenThatLivesTooLong(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, bindingtest.Config{})
+	for _, leeway := range []time.Duration{-1, time.Minute} {
+		clock := newClock()
+		v := i.verifier(t, func(c *jwks.Config) { c.Clock, c.Leeway, c.MaxLifetime = clock.now, leeway, time.Minute })
+		token := i.tokenWith(t, i.claims()) // until five minutes past noon
+		earliest := noon.Add(4*time.Minute - max(leeway, 0))
+		clock.set(earliest)
+		first := requireAccepted(t, v, token)
+		require.Same(t, first, requireAccepted(t, v, token))
+		clock.set(earliest.Add(-time.Second))
+		requireRefused(t, v, token, binding.ReasonTokenLifetime)
+		clock.set(earliest)
+		require.Same(t, first, requireAccepted(t, v, token))
+	}
+}
+
 // K/274: the very key that verified a token has to be published still, whatever
 // its name, for the same algorithm. A token with a new kid has the set read anew.
 func TestSeenTokenWhoseKeyChanges(t *testing.T) {

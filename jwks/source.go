@@ -58,19 +58,26 @@ func newSource(c Config) source {
 // fetch asks once. A panic, of a Transport for instance, is an error: it would
 // end the process, for it is nobody's request.
 func (s *source) fetch(ctx context.Context) (set *jws.KeySet, err error) {
+	returned := false // with GODEBUG=panicnil=1 a panic may have nothing to recover
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); !returned {
 			set, err = nil, fmt.Errorf("jwks: a fetch panicked with a %T", p)
 		}
 		s.leaveNothing()
 	}()
+	set, err = s.ask(ctx)
+	returned = true
+	return set, err
+}
+
+func (s *source) ask(ctx context.Context) (*jws.KeySet, error) {
 	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
 		if err := s.readMetadata(ctx); err != nil {
 			return nil, err
 		}
 	}
 	s.age++
-	set, err = s.readKeys(ctx)
+	set, err := s.readKeys(ctx)
 	if err != nil && !s.fixed {
 		s.url = "" // the set may have moved
 	}

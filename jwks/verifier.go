@@ -77,8 +77,12 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 		return nil, nil
 	}
 	now := time.Now()
-	if err := seen.token.ValidAt(v.timeOfTokens(now), v.expect.Leeway); err != nil {
+	judged := v.timeOfTokens(now)
+	if err := seen.token.ValidAt(judged, v.expect.Leeway); err != nil {
 		return nil, err
+	}
+	if most := v.expect.MaxLifetime; most > 0 && seen.token.Expiry().After(judged.Add(most+v.expect.Leeway)) {
+		return nil, nil // the clock was set back: as a token that was never seen
 	}
 	keys := v.keys.usableAt(now)
 	if keys == nil || keys.set.Serial != seen.keySet && !keys.set.Publishes(seen.material, seen.alg) {
@@ -185,7 +189,8 @@ func (v *Verifier) Issuer() string { return v.issuer }
 func (v *Verifier) Ready() error { return v.keys.ready() }
 
 // Close stops fetching, ends a fetch that is under way and returns when no
-// goroutine is left. After it every token is answered 503. It returns nil.
+// goroutine is left. After it no token is accepted: one that needs a key is
+// answered 503. It returns nil.
 func (v *Verifier) Close() error {
 	v.keys.close()
 	return nil

@@ -4,13 +4,14 @@
 // case of names, lets the last of two equal names win and replaces invalid
 // UTF-8. This package takes the grammar of RFC 8259 to the letter, and what RFC
 // 7519 §4 and RFC 8725 ask for besides: names that occur once, compared
-// exactly, in every object of the text. It reads a text in one pass: half of
-// what a token costs beside its signature is here. FuzzParse holds it to
-// encoding/json, which must accept whatever this accepts, and read the same.
+// exactly, in every object of the text. Half of a surrogate pair is no text (RFC
+// 8259 §8.2), and no two strings that differ are read as one. It reads a text in
+// one pass: half of what a token costs beside its signature is here. FuzzParse
+// holds it to encoding/json, which must accept whatever this accepts, and read
+// the same.
 package object
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ const MaxDepth = 64
 // The errors of Parse. None holds any of the text.
 var (
 	ErrUTF8      = errors.New("the text is not UTF-8")
+	ErrSurrogate = errors.New("a name has half of a surrogate pair")
 	ErrSyntax    = errors.New("the text is not JSON")
 	ErrNotObject = errors.New("the text is not a JSON object")
 	ErrDuplicate = errors.New("a name occurs twice in one object")
@@ -63,45 +65,4 @@ func AppendParse(members []Member, text string) ([]Member, error) {
 		return nil, ErrSyntax
 	}
 	return members, nil
-}
-
-// String decodes a value that is a JSON string.
-func String(value string) (string, bool) {
-	if len(value) < 2 || value[0] != '"' {
-		return "", false
-	}
-	if strings.IndexByte(value, '\\') < 0 {
-		return value[1 : len(value)-1], true
-	}
-	var s string
-	err := json.Unmarshal([]byte(value), &s)
-	return s, err == nil
-}
-
-// Strings decodes a value, one of a Member's, that is an array of JSON strings.
-func Strings(value string) ([]string, bool) {
-	if len(value) < 2 || value[0] != '[' {
-		return nil, false
-	}
-	list := make([]string, 0, min(16, 1+strings.Count(value, ",")))
-	r := reader{text: value, at: 1}
-	for {
-		r.space()
-		switch r.next() {
-		case ']':
-			return list, true
-		case ',':
-			r.at++
-			continue
-		}
-		from := r.at
-		if r.string() != nil {
-			return nil, false
-		}
-		s, ok := String(value[from:r.at])
-		if !ok {
-			return nil, false
-		}
-		list = append(list, s)
-	}
 }

@@ -48,6 +48,9 @@ func TestParseErrors(t *testing.T) {
 		"invalid UTF-8":              {"{\"a\":\"\xff\"}", object.ErrUTF8},
 		"overlong UTF-8":             {"{\"a\":\"\xc0\x80\"}", object.ErrUTF8},
 		"a surrogate in UTF-8":       {"{\"a\":\"\xed\xa0\x80\"}", object.ErrUTF8},
+		"half of a pair in a name":   {`{"a":{"\ud83d":1}}`, object.ErrSurrogate},
+		"a pair in a name":           {`{"\ud83d\ude00":1}`, nil},
+		"half of a pair in a value":  {`{"a":"\ud83d"}`, nil},
 		"a name twice":               {`{"a":1,"a":1}`, object.ErrDuplicate},
 		"a name twice, escaped":      {`{"a":1,"\u0061":1}`, object.ErrDuplicate},
 		"a name twice, below":        {`{"a":[[{"b":1,"b":1}]]}`, object.ErrDuplicate},
@@ -95,13 +98,18 @@ func TestParseFindsADuplicateAmongMany(t *testing.T) {
 func TestString(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
-		`""`: "", `"a"`: "a", `"\u00e4\n\"\\\/"`: "ä\n\"\\/", `"\ud83d\ude00"`: "😀", `"\ud800"`: "\ufffd", `"ä"`: "ä",
+		`""`: "", `"a"`: "a", `"ä"`: "ä",
+		`"\u00e4\n\"\\\/"`: "ä\n\"\\/", `"a\b\f\n\r\tz"`: "a\b\f\n\r\tz", `"\u0000\uFFFD\u2028x"`: "\x00\ufffd\u2028x",
+		`"\ud83d\ude00"`: "😀", `"\uD83D\uDE00\uDBFF\uDFFFx"`: "😀\U0010ffffx", `"\ud7ff\ue000"`: "\ud7ff\ue000",
 	} {
 		got, ok := object.String(value)
 		require.True(t, ok, value)
 		require.Equal(t, want, got)
 	}
-	for _, value := range []string{"", `"`, "1", "null", "true", `["a"]`, `{"a":1}`, `"\x"`} {
+	for _, value := range []string{
+		"", `"`, "1", "null", "true", `["a"]`, `{"a":1}`,
+		`"\ud800"`, `"\udfff"`, `"\udbffx"`, `"\ud800\n"`, `"\ud800\u0061"`, `"\ud800\ud800"`, `"\ude00\ud83d"`, `"\ud83d\ude00\ude00"`, `"\ud800x\udc00"`,
+	} {
 		_, ok := object.String(value)
 		require.False(t, ok, value)
 	}
@@ -126,6 +134,7 @@ func TestStrings(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a":1}`, `{"a":{"b":[1,"]",{"c":null}]},"d":"\u0061\""}`, `{"a":1,"a":2}`, ` {"a" : -1.5e3 } `, `[]`, `{"\ud800":1,"\ud801":2}`,
+		`{"a":"\ud83d\ude00\/\b\f\n\r\t\\\u0000\uffff"}`, `{"a":"\ud83d"}`, `{"a":["\ude00\ud83d",""]}`, `{"\ud83d\ude00":"\ufffd"}`,
 	} {
 		f.Add(text)
 	}
@@ -144,8 +153,13 @@ func FuzzParse(f *testing.F) {
 			var s string
 			err := json.Unmarshal([]byte(member.Value), &s)
 			got, ok := object.String(member.Value)
-			require.Equal(t, err == nil && member.Value != "null", ok)
-			require.Equal(t, s, got)
+			if ok {
+				require.NoError(t, err)
+				require.Equal(t, s, got)
+			} else if err == nil && member.Value != "null" {
+				require.Contains(t, s, "\ufffd", "encoding/json has read half of a surrogate pair")
+				require.Contains(t, strings.ToLower(member.Value), `\ud`)
+			}
 			list, ok := object.Strings(member.Value)
 			if ok {
 				var same []string

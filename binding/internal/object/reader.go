@@ -78,7 +78,7 @@ func (r *reader) member(depth int, names *names) (Member, error) {
 	}
 	name, ok := String(r.text[from:r.at])
 	if !ok {
-		return Member{}, ErrSyntax
+		return Member{}, ErrSurrogate
 	}
 	if !names.add(name) {
 		return Member{}, ErrDuplicate

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -114,18 +115,27 @@ func (m *Message) decode(segment []byte) (decoded []byte, ok bool) {
 		return nil, false
 	}
 	from := len(m.memory)
-	memory, err := strictBase64URL.AppendDecode(m.memory, segment)
-	if err != nil {
+	var err error
+	if m.memory, err = strictBase64URL.AppendDecode(m.memory, segment); err != nil {
 		return nil, false
 	}
-	m.memory = memory
-	return memory[from:len(memory):len(memory)], true
+	return m.memory[from:len(m.memory):len(m.memory)], true
 }
+
+// maxHeaderParts is how many colons a header may have, and how many opening
+// brackets and braces, wherever they stand: more than any issuer needs, and so
+// few that nobody has us work long before a signature was looked at.
+const maxHeaderParts = 64
+
+var errHeaderParts = errors.New("the header has too many members, arrays or objects")
 
 // read reads the JOSE header. Members that could name a key of the sender's
 // (jwk, jku, x5u, x5c) are not looked at, and those that have no meaning for a
 // JWS neither (RFC 8725 §3.10).
 func (h *Header) read(text []byte) error {
+	if bytes.Count(text, []byte(":")) > maxHeaderParts || bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) > maxHeaderParts {
+		return malformed(errHeaderParts)
+	}
 	parameters, err := members(text)
 	if err != nil {
 		return malformed(err)

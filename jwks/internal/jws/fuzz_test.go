@@ -36,7 +36,8 @@ var headers = []string{
 	`{"alg":"ES256","crit":["exp"],"exp":1}`, `{"alg":"ES256","crit":[]}`, `{"alg":"ES256","crit":null}`, `{"alg":"ES256","b64":false}`, `{"alg":"ES256","b64":true}`,
 	`{"alg":"ES256","jwk":{"kty":"oct"},"jku":"https://evil.example","x5u":"https://evil.example","x5c":["AAAA"]}`, `{"alg":"ES256","x":{"a":1,"a":2}}`,
 	`{"alg":"dir","enc":"A256GCM"}`, "\ufeff{\"alg\":\"ES256\"}", "{\"alg\":\"ES256\",\"x\":\"\xff\"}", `{"alg":"ES256"}{}`, `{"alg":"ES256"} `, `{"alg":"ES256",}`, `[]`, `null`, `1`, `""`, ``,
-	`{"alg":"ES256","x":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`,
+	`{"alg":"ES256","x":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`, `{"alg":"ES256","x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}`,
+	`{"alg":"ES256","x":"` + strings.Repeat(":", 63) + `"}`,
 }
 
 // FuzzHeader: a header is read exactly as another reader reads it, or refused by

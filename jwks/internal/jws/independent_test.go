@@ -42,6 +42,18 @@ func readCompact(token string) (jws.Message, error) {
 			return message, fmt.Errorf("segment %d", n)
 		}
 	}
+	colons, opened := 0, 0
+	for _, c := range decoded[0] {
+		switch c {
+		case ':':
+			colons++
+		case '[', '{':
+			opened++
+		}
+	}
+	if colons > 64 || opened > 64 {
+		return message, errors.New("many parts")
+	}
 	header, err := readObject(decoded[0])
 	if err != nil {
 		return message, err

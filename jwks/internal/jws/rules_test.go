@@ -2,6 +2,7 @@ package jws_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -43,6 +44,41 @@ func TestCauseOfAMalformedHeader(t *testing.T) {
 		_, err := jws.Parse(compact(header, `{}`))
 		require.Equal(t, binding.ReasonTokenMalformed, reasonOf(t, err), header)
 		require.ErrorContains(t, binding.AsError(err).Cause, want, header)
+	}
+}
+
+// A header is read before anything is verified: what takes long to read is not.
+func TestHeaderOfManyParts(t *testing.T) {
+	t.Parallel()
+	members := func(n int) string { // with alg
+		var b strings.Builder
+		for i := range n - 1 {
+			fmt.Fprintf(&b, `,"%d":0`, i)
+		}
+		return `{"alg":"ES256"` + b.String() + `}`
+	}
+	nested := func(depth int, open, end string) string { // with the header itself
+		return `{"alg":"ES256","a":` + strings.Repeat(open, depth-1) + "0" + strings.Repeat(end, depth-1) + `}`
+	}
+	for name, test := range map[string]struct {
+		header string
+		read   bool
+	}{
+		"64 members":           {members(64), true},
+		"65 members":           {members(65), false},
+		"64 arrays":            {nested(64, "[", "]"), true},
+		"65 arrays":            {nested(65, "[", "]"), false},
+		"65 colons in a text":  {`{"alg":"ES256","a":"` + strings.Repeat(":", 63) + `"}`, false},
+		"30 objects":           {nested(30, `{"a":`, "}"), true},
+		"65 arrays or objects": {nested(34, `[{"a":`, "}]"), false},
+	} {
+		_, err := jws.Parse(compact(test.header, `{}`))
+		if test.read {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.Equal(t, binding.ReasonTokenMalformed, reasonOf(t, err), name)
+		require.ErrorContains(t, binding.AsError(err).Cause, "too many", name)
 	}
 }
 
