@@ -20,6 +20,7 @@ type check struct {
 	out             io.Writer
 	passed, unknown bool
 	compared        bool // something was compared with something
+	shown           bool // the certificate of a handshake was seen to arrive in the header
 }
 
 // A side is who sends the forgeries, and how.
@@ -66,8 +67,11 @@ func (c *check) run(ctx context.Context, out io.Writer) int {
 	case c.unknown || !c.compared || ctx.Err() != nil:
 		c.say("It cannot be told.")
 		return exitUnknown
-	default:
+	case c.shown:
 		c.say("Nothing passed.")
+		return exitNothingPassed
+	default:
+		c.say("Nothing passed in %s as %s. Either the proxy removes the header, or the server does not read it, and then this answer says nothing: see that -header and -format are those of the server's configuration (forwarded.Config).", c.options.header, c.options.format)
 		return exitNothingPassed
 	}
 }
@@ -129,6 +133,28 @@ func (c *check) side(ctx context.Context, s side, known bool) {
 		c.passed = c.passed || v.outcome == passed
 		c.unknown = c.unknown || v.outcome == unknown
 		c.say("    %s: %s", f.name, v.text)
+	}
+	if c.options.token != "" && !s.http2 {
+		c.others(ctx, s, baseline)
+	}
+}
+
+// others sends the headers that were not named: the server may read one of them,
+// and nobody would have looked.
+func (c *check) others(ctx context.Context, s side, baseline observation) {
+	quiet := true
+	for _, f := range otherHeaders(c.options.header, c.forged) {
+		v := c.judge(s, f, baseline, c.send(ctx, s, &f))
+		if v.outcome == dropped {
+			continue
+		}
+		quiet = false
+		c.passed = c.passed || v.outcome == passed
+		c.unknown = c.unknown || v.outcome == unknown
+		c.say("    not named, yet tried: %s: %s", f.name, v.text)
+	}
+	if quiet {
+		c.say("    the headers of the other formats: as if nothing were forged")
 	}
 }
 

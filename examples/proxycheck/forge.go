@@ -108,3 +108,26 @@ var forgeries = []forgery{
 		h[strings.ReplaceAll(name, "-", ".")] = []string{value}
 	}},
 }
+
+// otherHeaders are forgeries in each header that a format has for its own, in
+// each of its encodings, but for the header that is checked anyway.
+func otherHeaders(header string, certificate *x509.Certificate) []forgery {
+	type spelling struct {
+		header   string
+		encoding forwarded.Format
+	}
+	var all []forgery
+	known := make(map[spelling]bool)
+	for _, format := range forwarded.Formats() {
+		s := spelling{format.Header(), format.Encoding()}
+		if s.header == "" || s.header == header || known[s] {
+			continue
+		}
+		known[s] = true
+		value := forge(format, certificate)
+		all = append(all, forgery{name: s.header + " as " + string(format), fields: func(h map[string][]string, _, _ string) {
+			h[s.header] = []string{value}
+		}})
+	}
+	return all
+}

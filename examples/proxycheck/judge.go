@@ -55,6 +55,7 @@ func (c *check) baseline(s side, o observation, known bool) (usable bool, note s
 	case o.arrival.Certificate != c.presentedThumbprint():
 		return cannot("the certificate of the handshake does not arrive in the header; are its name, its -format and the proxy's configuration right? " + o.arrival.String())
 	default:
+		c.shown = true
 		return true, "the certificate of the handshake arrives"
 	}
 }

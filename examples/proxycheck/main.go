@@ -21,15 +21,19 @@
 //
 // # Against the real resource server
 //
-//	proxycheck -url https://api.example/accounts -header Client-Cert -token token.txt
+//	proxycheck -url https://api.example/accounts -format nginx -cert client.pem -token token.txt
 //
 // The token is any valid JWT access token that is bound to a certificate, such
 // as one of your own clients'; nothing of its key is needed. A resource server
 // that uses Certbound says of such a request, in its answer to the client, that
 // there was no client certificate. If it says anything else once a header is
 // forged, the header got through. It proves that for the real set-up, with
-// whatever else is in front; but not that -header is the header which the server
-// reads: name it as the server's configuration does.
+// whatever else is in front.
+//
+// It does not prove that the server reads -header: a header that the proxy removes
+// and one that nobody reads look alike from here. So name the header and the format
+// as the server's configuration does. The headers of the other formats are tried as
+// well, once each. A header of your own that is not named is not found.
 //
 // With -cert, the certificate that the token is bound to, that one is forged in
 // place of a throw-away: if it gets through, the server lets us in, and that is
@@ -50,8 +54,9 @@
 // nobody has thought of yet. HTTP/3.
 //
 // Requests go to -url alone, redirects are not followed. Neither the token nor a
-// certificate is printed. The exit status is 0 if nothing passed, 1 if something
-// passed, 2 for a wrong command line, and 3 if it could not be told.
+// certificate is printed. The exit status is 0 if nothing passed (in the header
+// that was named), 1 if something passed, 2 for a wrong command line, and 3 if it
+// could not be told.
 package main
 
 import (

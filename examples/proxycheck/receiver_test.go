@@ -23,8 +23,8 @@ func TestInTheResourceServersPlace(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"right":                                  {0, []string{"Nothing passed", "with underscores: another name than the header's", "HTTP/2"}},
-		"sends a placeholder":                    {0, []string{"Nothing passed", "once: arrives as what means no certificate"}},
+		"right":                                  {0, []string{"Nothing passed.\n", "with underscores: another name than the header's", "HTTP/2"}},
+		"sends a placeholder":                    {0, []string{"Nothing passed.\n", "once: arrives as what means no certificate"}},
 		"does not strip":                         {1, []string{"PASSED", "once: PASSED", "twice: PASSED"}},
 		"adds":                                   {1, []string{"once: PASSED"}},
 		"adds, and strips without a certificate": {1, []string{"once: does not arrive", "once: PASSED beside the real one"}},

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding/forwarded"
 )
 
 func TestAgainstTheResourceServer(t *testing.T) {
@@ -48,6 +50,10 @@ func TestAgainstTheResourceServer(t *testing.T) {
 		"no token at all":                    {"does not strip", "rubbish", nil, 3, "is the token valid"},
 		"a pair that is not the token's":     {"right", bound, another, 3, "not accepted"},
 		"the token's own, but not forwarded": {"forwards nothing", bound, pair, 3, "not accepted"},
+		"another format is named":            {"does not strip", bound, []string{"-format", "nginx"}, 1, "Client-Cert as rfc9440: PASSED, the server saw it: 401"},
+		"another format, certificate":        {"does not strip", bound, append([]string{"-format", "nginx"}, cert...), 1, "Client-Cert as rfc9440: PASSED, and the server let us in: 200"},
+		"another format, right":              {"right", bound, append([]string{"-format", "nginx"}, cert...), 0, "Nothing passed in X-Ssl-Client-Cert as nginx. Either"},
+		"another header with a certificate":  {"adds, and strips without a certificate", bound, append([]string{"-header", "My-Cert"}, cert...), 1, "Client-Cert as rfc9440: PASSED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,6 +66,29 @@ func TestAgainstTheResourceServer(t *testing.T) {
 			require.NotContains(t, output, der[100:140], "the certificate is in the output")
 		})
 	}
+}
+
+// A server that reads a header of its own, through a proxy that lets it pass: who names another header is told that nothing
+// is known, and who names that one is told of the fault.
+func TestHeaderThatNobodyNamed(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t)
+	backend := apiReading(t, as, forwarded.Config{Format: forwarded.RFC9440, Header: "My-Cert"})
+	client, err := as.NewClientCertificate("client")
+	require.NoError(t, err)
+	bound, err := as.BoundToken(client.Leaf)
+	require.NoError(t, err)
+	args := append(proxy(t, backend, handlings["right"], tls.RequestClientCert, nil),
+		"-token", "-", "-cert", certificateFile(t, client.Certificate[0]))
+
+	status, output := check(t, bound, args...)
+	require.Zero(t, status, output)
+	require.NotContains(t, output, "Nothing passed.")
+	require.Contains(t, output, "or the server does not read it, and then this answer says nothing")
+
+	status, output = check(t, bound, append(args, "-header", "My-Cert")...)
+	require.Equal(t, 1, status, output)
+	require.Contains(t, output, "PASSED, and the server let us in: 200")
 }
 
 // A resource server whose refusals are all alike, as those of opaque tokens are.

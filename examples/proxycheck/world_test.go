@@ -115,15 +115,18 @@ func newAuthorizationServer(t *testing.T) *bindingtest.AuthorizationServer {
 // api is a resource server behind a proxy. It returns its "host:port".
 func api(t *testing.T, as *bindingtest.AuthorizationServer) string {
 	t.Helper()
+	return apiReading(t, as, forwarded.Config{Format: forwarded.RFC9440})
+}
+
+func apiReading(t *testing.T, as *bindingtest.AuthorizationServer, config forwarded.Config) string {
+	t.Helper()
 	tokens, err := jwks.New(jwks.Config{
 		Issuer: as.Issuer(), Audiences: []string{"https://api.example"}, Transport: as.Transport(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tokens.Close() })
-	source, err := forwarded.New(forwarded.Config{
-		Format: forwarded.RFC9440,
-		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.MustParsePrefix("127.0.0.1/32"))},
-	})
+	config.Trust = []forwarded.Trust{forwarded.TrustPeers(netip.MustParsePrefix("127.0.0.1/32"))}
+	source, err := forwarded.New(config)
 	require.NoError(t, err)
 	guard, err := binding.New(binding.Config{Tokens: tokens, Certificates: source})
 	require.NoError(t, err)
