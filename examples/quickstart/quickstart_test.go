@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"log"
 	"net/http"
@@ -75,7 +76,7 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 	require.NoError(t, command.Start())
 	t.Cleanup(func() { _ = command.Process.Kill() })
 
-	var folder, url, inspect string
+	var folder, url, inspect, own string
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
 		if after, found := strings.CutPrefix(lines.Text(), "cd "); found {
@@ -86,6 +87,9 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 		}
 		if strings.HasPrefix(lines.Text(), "go run ") || strings.HasSuffix(inspect, "\\\n") {
 			inspect += lines.Text() + "\n"
+		}
+		if strings.Contains(lines.Text(), " grant_type=") {
+			own = lines.Text()
 		}
 		if strings.HasPrefix(lines.Text(), "The token lives") {
 			break
@@ -98,7 +102,7 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(read("ca.pem")))
-	call := func(who string) int {
+	send := func(who string, request *http.Request) (int, []byte) {
 		config := &tls.Config{RootCAs: roots}
 		if who != "" {
 			certificate, err := tls.X509KeyPair(read(who+".pem"), read(who+"-key.pem"))
@@ -107,18 +111,50 @@ func TestServeStaysUpForAnotherTerminal(t *testing.T) {
 		}
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
 		defer client.CloseIdleConnections()
-		request, err := http.NewRequest(http.MethodGet, url+"/accounts", nil)
-		require.NoError(t, err)
-		request.Header.Set("Authorization", "Bearer "+string(read("token")))
 		response, err := client.Do(request)
 		require.NoError(t, err)
-		_, _ = io.Copy(io.Discard, response.Body)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
-		return response.StatusCode
+		return response.StatusCode, body
 	}
-	require.Equal(t, http.StatusOK, call("client"))
-	require.Equal(t, http.StatusUnauthorized, call("thief"))
-	require.Equal(t, http.StatusUnauthorized, call(""))
+	call := func(who, path, token string) int {
+		request, err := http.NewRequest(http.MethodGet, url+path, nil)
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer "+token)
+		status, _ := send(who, request)
+		return status
+	}
+	token := string(read("token"))
+	require.Equal(t, http.StatusOK, call("client", "/accounts", token))
+	require.Equal(t, http.StatusForbidden, call("client", "/payments", token))
+	require.Equal(t, http.StatusUnauthorized, call("thief", "/accounts", token))
+	require.Equal(t, http.StatusUnauthorized, call("", "/accounts", token))
+
+	// A token of your own, by what the printed command sends.
+	var form []string
+	words := strings.Fields(own)
+	for i, word := range words {
+		if word == "-d" {
+			form = append(form, words[i+1])
+		}
+	}
+	request, err := http.NewRequest(http.MethodPost, words[len(words)-1], strings.NewReader(strings.Join(form, "&")))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, body := send("client", request)
+	require.Equal(t, http.StatusOK, status, string(body))
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	require.NoError(t, json.Unmarshal(body, &answer))
+	require.Equal(t, http.StatusOK, call("client", "/payments", answer.AccessToken))
+
+	// An API of your own has a certificate for localhost, of the same root.
+	identity, err := tls.X509KeyPair(read("server.pem"), read("server-key.pem"))
+	require.NoError(t, err)
+	_, err = identity.Leaf.Verify(x509.VerifyOptions{DNSName: "localhost", Roots: roots})
+	require.NoError(t, err)
 
 	if runtime.GOOS == "windows" {
 		return // no shell, and no signal asks a process to stop

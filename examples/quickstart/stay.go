@@ -50,8 +50,11 @@ curl -i --cacert ca.pem -H "Authorization: Bearer $(cat token)" %[2]s/accounts
 go run github.com/certbound/certbound/examples/inspect -as-ca %[3]s/ca.pem -cert %[3]s/thief.pem \
 	-issuer %[1]s -audience %[6]s <%[3]s/token
 
-# a token of your own
-curl --cacert ca.pem --cert client.pem --key client-key.pem -d grant_type=client_credentials -d client_id=%[4]s %[5]s
+# a token of your own, with the scope that GET /payments needs
+curl --cacert ca.pem --cert client.pem --key client-key.pem -d grant_type=client_credentials -d client_id=%[4]s -d scope=payments %[5]s
+
+server.pem and server-key.pem are for an API of yours on localhost or 127.0.0.1: its issuer is the authorization server
+above, reached with ca.pem as the root, and its audience is %[6]s.
 
 The token lives for an hour. Stop with Ctrl-C.
 `, w.as.Issuer(), w.url, folder, clientID, server.MTLSEndpoint("token_endpoint"), audience)
@@ -61,7 +64,7 @@ The token lives for an hour. Stop with Ctrl-C.
 
 func (w *world) leave(folder, token string) error {
 	files := map[string][]byte{"ca.pem": w.as.RootPEM(), "token": []byte(token)}
-	for name, certificate := range map[string]tls.Certificate{"client": w.client, "thief": w.thief} {
+	for name, certificate := range map[string]tls.Certificate{"client": w.client, "thief": w.thief, "server": w.as.ServerCertificate()} {
 		key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 		if err != nil {
 			return err

@@ -44,7 +44,7 @@ func newWorld(framework string) (*world, error) {
 			ID:         clientID,
 			AuthMethod: bindingtest.TLSClientAuth,
 			SubjectDN:  "CN=" + clientID,
-			Scopes:     []string{"accounts"},
+			Scopes:     []string{"accounts", "payments"},
 		}},
 	})
 	if err != nil {
