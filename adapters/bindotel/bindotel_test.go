@@ -205,7 +205,7 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 	fmt.Fprintln(&seen, values)
 	of := "certbound.issuer=" + escaped(iss)
 	require.Equal(t, map[string]float64{
-		"certbound.client_id=client," + of + ",certbound.outcome=accepted":                               3, // and one of them lacks a scope:
+		"certbound.bound=true,certbound.client_id=client," + of + ",certbound.outcome=accepted":          3, // and one of them lacks a scope:
 		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=scope_missing":       1,
 		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=thumbprint_mismatch": 1,
 		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=certificate_missing": 1,

@@ -42,7 +42,7 @@ type decisions struct {
 
 // A decisionKey holds names, of which there are not many.
 type decisionKey struct {
-	accepted               bool
+	accepted, bound        bool // bound: of an accepted one alone
 	reason, issuer, client string
 }
 
@@ -56,7 +56,9 @@ const maxMade = 4096
 
 func (d *decisions) attributes(event binding.Event) decisionAttributes {
 	key := decisionKey{accepted: event.Accepted(), issuer: d.issuers.of(event.Issuer)}
-	if !key.accepted {
+	if key.accepted {
+		key.bound = event.Bound
+	} else {
 		if key.reason = d.reasons.of(string(event.Reason)); key.reason == "" {
 			key.reason = other
 		}
@@ -95,6 +97,9 @@ func (d *decisions) client(issuer, client string) string {
 func (k decisionKey) attributes() decisionAttributes {
 	all := []attribute.KeyValue{outcomeKey.String(outcome(k.accepted))}
 	duration := metric.WithAttributeSet(attribute.NewSet(all...))
+	if k.accepted {
+		all = append(all, boundKey.Bool(k.bound))
+	}
 	if k.reason != "" {
 		all = append(all, semconv.ErrorTypeKey.String(k.reason))
 	}

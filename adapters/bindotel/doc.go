@@ -10,7 +10,7 @@
 //
 // # Metrics
 //
-//	certbound.decisions               counter          outcome, error.type, issuer, client_id
+//	certbound.decisions               counter          outcome, error.type, issuer, client_id, bound
 //	certbound.decision.duration       histogram, s     outcome
 //	certbound.token.verifications     counter          issuer, seen
 //	certbound.keys.usable             gauge            issuer
@@ -29,6 +29,8 @@
 //     "timeout", "credentials_refused" or "_OTHER".
 //   - issuer, client_id: known for a token that its verifier accepted, and absent
 //     for others: nobody's unsigned word becomes an attribute.
+//   - bound: of an accepted decision alone, whether the token is bound to a
+//     certificate. False is a token that a policy accepts without a binding.
 //   - seen: true for a token whose signature was verified before.
 //   - change: added or removed.
 //

@@ -17,12 +17,18 @@ import (
 	"github.com/certbound/certbound/jwks"
 )
 
+// The routes of the API.
+const (
+	accounts = "/accounts" // a token must be bound
+	rates    = "/rates"    // one without a binding is accepted, too
+)
+
 // An api is a protected API and what is measured of it: this is what a user of
 // the library writes.
 type api struct {
-	accounts http.Handler
-	metrics  http.Handler // for Prometheus, on a socket that the world does not see
-	close    func()
+	routes  http.Handler
+	metrics http.Handler // for Prometheus, on a socket that the world does not see
+	close   func()
 }
 
 func newAPI(config jwks.Config, logger *slog.Logger) (*api, error) {
@@ -56,24 +62,32 @@ func newAPI(config jwks.Config, logger *slog.Logger) (*api, error) {
 		stop()
 		return nil, err
 	}
-	guard, err := binding.New(binding.Config{
-		Tokens: tokens,
-		Observe: func(ctx context.Context, event binding.Event) {
-			observer.Observe(ctx, event)
-			logDecisions(ctx, event)
-		},
-	})
+	observe := func(ctx context.Context, event binding.Event) {
+		observer.Observe(ctx, event)
+		logDecisions(ctx, event)
+	}
+	bound, err := binding.New(binding.Config{Tokens: tokens, Observe: observe})
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	accounts := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	// Some clients of the rates have still to change over.
+	changing, err := binding.New(binding.Config{Tokens: tokens, Observe: observe, Policy: binding.DangerouslyAcceptUnbound})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	routes := http.NewServeMux()
+	routes.Handle("GET "+accounts, bindhttp.Protect(bound)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, _ := binding.TokenFromContext(r.Context()) // it is there: the guard has admitted the request
 		fmt.Fprintf(w, "the accounts of %s\n", token.ClientID())
-	})
+	})))
+	routes.Handle("GET "+rates, bindhttp.Protect(changing)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "the rates of today")
+	})))
 	return &api{
-		accounts: bindhttp.Protect(guard)(accounts),
-		metrics:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
-		close:    stop,
+		routes:  routes,
+		metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		close:   stop,
 	}, nil
 }

@@ -182,6 +182,7 @@ func TestQueries(t *testing.T) {
 		{"Does a client renew its certificate badly?", nil, []string{of(client(payroll), issuer)}},
 		{"Does somebody forge tokens?", nil, []string{of(because("token_signature"))}},
 		{"Does the authorization server issue tokens that are not bound, or wrongly?", nil, []string{of(client(budget), because("token_unbound"))}},
+		{"Which clients still come with tokens that are not bound?", nil, []string{of(client(reports), issuer)}},
 		{"Do clients let their tokens expire?", nil, []string{of()}},
 		{"Are requests refused through our own fault?", nil, []string{of(because("keys_unavailable"))}},
 		{"Are the keys fresh?", []string{of(issuer)}, []string{of(issuer)}},
@@ -237,7 +238,7 @@ func TestQueries(t *testing.T) {
 			require.Empty(t, p.series(t, all[i].query), "an hour later: %s", a.question)
 		}
 	}
-	for _, secret := range []string{w.budgetToken, w.payrollToken, w.forgedToken, w.unboundToken} {
+	for _, secret := range []string{w.budgetToken, w.payrollToken, w.forgedToken, w.unboundToken, w.reportsToken} {
 		require.NotContains(t, p.bodies.String(), secret[len(secret)-40:])
 		require.NotContains(t, p.bodies.String(), secret[:40])
 	}

@@ -24,6 +24,7 @@ const (
 const (
 	budget  = "budget-app"  // whose token is stolen
 	payroll = "payroll-app" // which renews its certificate badly
+	reports = "reports-app" // which has still to change over to bound tokens
 )
 
 // When it happens, in rounds from 0.
@@ -47,6 +48,7 @@ type world struct {
 	issued                                  time.Time // the tokens, all at once
 	budgetToken, payrollToken               string
 	expiredToken, forgedToken, unboundToken string
+	reportsToken                            string
 }
 
 // newWorld makes one, with its metrics on a loopback address. Its tokens live by
@@ -65,7 +67,7 @@ func newWorld(address string, logger *slog.Logger, clock func() time.Time) (w *w
 	if w.api, err = newAPI(keys, logger); err != nil {
 		return w, err
 	}
-	w.server = w.as.Serve(w.api.accounts)
+	w.server = w.as.Serve(w.api.routes)
 	if err = w.dress(); err != nil {
 		return w, err
 	}
@@ -112,6 +114,7 @@ func (w *world) issue() (err error) {
 	w.expiredToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.budget.Leaf, ExpiresIn: -time.Hour})
 	w.forgedToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.thief.Leaf, ForgedSignature: true})
 	w.unboundToken = token(bindingtest.TokenSpec{ClientID: budget})
+	w.reportsToken = token(bindingtest.TokenSpec{ClientID: reports})
 	return err
 }
 
@@ -133,6 +136,7 @@ func (w *world) close() {
 // An act is one request to the API, and the status of its answer.
 type act struct {
 	who          string
+	path         string
 	token        string
 	certificates []tls.Certificate
 	status       int
@@ -178,25 +182,26 @@ func (w *world) round(ctx context.Context, n int) error {
 
 // ordinary is what happens on every day.
 func (w *world) ordinary() []act {
-	return []act{{"a client", w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK}}
+	return []act{{"a client", accounts, w.budgetToken, []tls.Certificate{w.budget}, http.StatusOK}}
 }
 
 // beforeRenewal is the second client while it has the certificate that its token
 // is bound to. Once is enough: a client that was served again in the last
 // quarter of an hour, and refused, looks like one whose token was stolen.
 func (w *world) beforeRenewal() act {
-	return act{"another client", w.payrollToken, []tls.Certificate{w.payroll}, http.StatusOK}
+	return act{"another client", accounts, w.payrollToken, []tls.Certificate{w.payroll}, http.StatusOK}
 }
 
 // trouble is what happens besides on a bad one.
 func (w *world) trouble() []act {
 	return []act{
-		{"a thief with its token", w.budgetToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
-		{"the thief without a certificate", w.budgetToken, nil, http.StatusUnauthorized},
-		{"the thief with a forged token", w.forgedToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
-		{"a client with a new certificate and the old token", w.payrollToken, []tls.Certificate{w.renewed}, http.StatusUnauthorized},
-		{"a client with an expired token", w.expiredToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
-		{"a client whose token was issued without a binding", w.unboundToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
+		{"a thief with its token", accounts, w.budgetToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
+		{"the thief without a certificate", accounts, w.budgetToken, nil, http.StatusUnauthorized},
+		{"the thief with a forged token", accounts, w.forgedToken, []tls.Certificate{w.thief}, http.StatusUnauthorized},
+		{"a client with a new certificate and the old token", accounts, w.payrollToken, []tls.Certificate{w.renewed}, http.StatusUnauthorized},
+		{"a client with an expired token", accounts, w.expiredToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
+		{"a client whose token was issued without a binding", accounts, w.unboundToken, []tls.Certificate{w.budget}, http.StatusUnauthorized},
+		{"a client that has still to change over", rates, w.reportsToken, nil, http.StatusOK},
 	}
 }
 
@@ -215,7 +220,7 @@ func (w *world) play(ctx context.Context, acts []act) error {
 }
 
 func (w *world) send(ctx context.Context, a act) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL+a.path, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -248,5 +253,5 @@ func (w *world) newKey(ctx context.Context, away bool) error {
 	if err != nil {
 		return err
 	}
-	return w.play(ctx, []act{{"a client with a token by a new key", token, []tls.Certificate{w.budget}, status}})
+	return w.play(ctx, []act{{"a client with a token by a new key", accounts, token, []tls.Certificate{w.budget}, status}})
 }
