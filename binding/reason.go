@@ -121,7 +121,7 @@ const (
 
 // No fault of the client.
 const (
-	// ReasonKeysUnavailable: the issuer's keys are not to be had. 503.
+	// ReasonKeysUnavailable: the issuer's keys cannot be fetched. 503.
 	ReasonKeysUnavailable Reason = "keys_unavailable"
 	// ReasonUnavailable: the TokenVerifier or Config.Authorize failed. 503.
 	ReasonUnavailable Reason = "unavailable"

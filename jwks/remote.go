@@ -74,7 +74,7 @@ const (
 
 var (
 	// ErrNotReady: no keys have been fetched yet, or the last are too old.
-	ErrNotReady = errors.New("jwks: the issuer's keys are not to be had")
+	ErrNotReady = errors.New("jwks: the issuer's keys cannot be fetched")
 
 	// ErrClosed: the verifier was closed.
 	ErrClosed = errors.New("jwks: the verifier is closed")

@@ -14,7 +14,7 @@ import (
 
 // An endpoint is where the server is asked: the configuration's URL, or what the
 // issuer's metadata names, read again now and then by a goroutine of its own.
-// One that was once found stays in use while the metadata is not to be had.
+// One that was once found stays in use while the metadata cannot be fetched.
 type endpoint struct {
 	client      *metadata.Client
 	issuer      string

@@ -52,7 +52,7 @@ const (
 	// MetadataRead: the issuer's metadata named the endpoint.
 	MetadataRead EventKind = "metadata_read"
 
-	// MetadataFailed: the issuer's metadata was not to be had, or names no
+	// MetadataFailed: the issuer's metadata could not be fetched, or names no
 	// endpoint that may be asked. An endpoint that was known before stays in use.
 	MetadataFailed EventKind = "metadata_failed"
 

@@ -158,7 +158,7 @@ func (i *inspection) unknown(refusal *binding.Error) (headline string, lines []s
 			"name the client's with -cert; a request without one gets " + answerOf(refusal),
 		}, i.unchecked()...)
 	case binding.ReasonKeysUnavailable:
-		return "the issuer's keys are not to be had", []string{
+		return "the issuer's keys cannot be fetched", []string{
 			"a server in this place answers " + answerOf(refusal) + " until it has them", clean(causeOf(refusal)),
 		}
 	case binding.ReasonUnavailable:

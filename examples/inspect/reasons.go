@@ -58,7 +58,7 @@ var adviceFor = map[binding.Reason]advice{
 	binding.ReasonScopeMissing: {"the binding holds, and the token lacks a scope that the request needs", "the client must ask for the scope, and the issuer grant it"},
 	binding.ReasonForbidden:    {"the server's own rule (Authorize) refused", "ask who wrote the rule"},
 
-	binding.ReasonKeysUnavailable: {"the issuer's keys are not to be had", "see why the server does not reach the issuer: its log has the cause"},
+	binding.ReasonKeysUnavailable: {"the issuer's keys cannot be fetched", "see why the server does not reach the issuer: its log has the cause"},
 	binding.ReasonUnavailable:     {"the verifier or the server's own rule failed, not the token", "look at the error's cause in the server's log"},
 	binding.ReasonCanceled:        {"the request ended before it was decided", "nothing, or the client was not patient enough"},
 	binding.ReasonMisconfigured:   {"the server is wrong: RequireScopes without a guard in front of it, or a zero guard", "correct the server's program"},

@@ -136,7 +136,7 @@ func TestWhatCannotBeTold(t *testing.T) {
 		"a forged signature, offline": {w.token(t, bindingtest.TokenSpec{ForgedSignature: true}), []string{"-cert", w.file, "-audience", audience}, "verdict", []string{"NOT checked"}},
 		"an issuer that is away": {
 			w.token(t, bindingtest.TokenSpec{Claims: map[string]any{"iss": "https://127.0.0.1:1"}}), nobody, "verdict",
-			[]string{"keys are not to be had", "503 temporarily_unavailable (keys_unavailable)", "refused"},
+			[]string{"keys cannot be fetched", "503 temporarily_unavailable (keys_unavailable)", "refused"},
 		},
 		"an issuer that nobody vouches for": {
 			good, []string{"-issuer", w.as.Issuer(), "-audience", audience, "-cert", w.file}, "verdict",
