@@ -15,7 +15,8 @@
 //	response, err := as.BoundClient("alice", "accounts").Get(api.URL + "/accounts")
 //
 // A test of a handler seldom needs the token endpoint: [AuthorizationServer.BoundToken] and its companions sign a token
-// directly, good or bad in one stated way. Package conformance, below this one, sends every bad input that is known.
+// directly, good or bad in one stated way. Package conformance, below this one, sends every kind of bad input that can be
+// sent from outside.
 //
 // Nothing here takes a testing.TB and no state is kept outside of a server, so it serves examples and demonstrations as
 // well as parallel tests. It is not an authorization server for production: it keeps its keys and clients in memory, and it

@@ -1,7 +1,7 @@
-// Command conformance sends every bad input that is known to a resource server
-// for certificate-bound access tokens (RFC 8705), in whatever language it is
-// written, and says which of them it answers wrongly: package
-// binding/bindingtest/conformance as a command.
+// Command conformance sends bad input to a resource server for certificate-bound
+// access tokens (RFC 8705), in whatever language it is written, every kind that is
+// known and can be sent from outside, and says which of them it answers wrongly:
+// package binding/bindingtest/conformance as a command.
 //
 // # A server that it starts
 //

@@ -1,6 +1,7 @@
-// Package conformance sends every bad input that is known to a resource server for certificate-bound access tokens (RFC
-// 8705), and says which of them it answers wrongly. The server may be a handler of the test's own process, whatever its
-// framework, or any server that can be told who its authorization server is: in another language, or behind a gateway.
+// Package conformance sends bad input to a resource server for certificate-bound access tokens (RFC 8705), every kind that is
+// known and can be sent from outside, and says which of them it answers wrongly. The server may be a handler of the test's
+// own process, whatever its framework, or any server that can be told who its authorization server is: in another language,
+// or behind a gateway.
 //
 // In a test, a subtest for each input:
 //
