@@ -1,8 +1,9 @@
 // Package bindhttp puts a [binding.Guard] in front of net/http handlers, and of
-// whatever takes a func(http.Handler) http.Handler: chi, connect-go, alice.
+// everything that takes a func(http.Handler) http.Handler: chi, connect-go, alice.
 //
-//	http.Handle("GET /accounts", bindhttp.Protect(guard)(accounts))
-//	http.Handle("POST /payments", bindhttp.Protect(guard)(bindhttp.RequireScopes("payments")(payments)))
+//	protect, scope := bindhttp.Protect(guard), bindhttp.RequireScopes("payments")
+//	http.Handle("GET /accounts", protect(http.HandlerFunc(accounts)))
+//	http.Handle("POST /payments", protect(scope(http.HandlerFunc(payments))))
 //
 // Handlers get the ResponseWriter of the server itself, so that Flush, Hijack,
 // WebSocket and server-sent events work as without a guard. The package needs

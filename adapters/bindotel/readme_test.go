@@ -1,25 +1,31 @@
 package bindotel_test
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/adapters/bindotel"
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/jwks"
 )
 
-// fromREADME has what README.md shows, to the letter, and then a request.
-func fromREADME() error {
+// run closes what it opens when the server ends, not when the guard is made: a closed verifier answers 503.
+func run(server *http.Server) error {
 	observer, err := bindotel.New(bindotel.Config{}) // for the global MeterProvider
 	if err != nil {
 		return err
@@ -41,37 +47,75 @@ func fromREADME() error {
 	if err != nil {
 		return err
 	}
-	_, _ = guard.Check(httptest.NewRequest(http.MethodGet, "https://api.bank.example/accounts", nil))
-	return nil
+	server.Handler = newAPI(guard)
+	return server.ListenAndServeTLS("server.pem", "server-key.pem")
 }
 
-func TestREADME(t *testing.T) { // it sets the global MeterProvider, and so is not parallel
+// newAPI stands for the reader's.
+func newAPI(guard *binding.Guard) http.Handler {
+	return bindhttp.Protect(guard)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+}
+
+// What README.md shows is above, to the letter. It serves, and what it opens is open while it does.
+func TestREADME(t *testing.T) { // it sets the global MeterProvider and the folder, and so is not parallel
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	readme := strings.ReplaceAll(string(text), "\r\n", "\n")
 	this, err := os.ReadFile("readme_test.go")
 	require.NoError(t, err)
-	unindented := strings.ReplaceAll(strings.ReplaceAll(string(this), "\r\n", "\n"), "\n\t", "\n")
 	shown := 0
 	for _, block := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(readme, -1) {
 		if strings.Contains(block[1], "bindotel.") {
 			shown++
-			require.Contains(t, unindented, block[1])
+			require.Contains(t, strings.ReplaceAll(string(this), "\r\n", "\n"), block[1])
 		}
 	}
 	require.NotZero(t, shown)
 
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(as.Close)
+	t.Chdir(t.TempDir())
+	identity := as.ServerCertificate()
+	key, err := x509.MarshalPKCS8PrivateKey(identity.PrivateKey)
+	require.NoError(t, err)
+	for name, block := range map[string]*pem.Block{
+		"server.pem":     {Type: "CERTIFICATE", Bytes: identity.Certificate[0]},
+		"server-key.pem": {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(block), 0o600))
+	}
 	reader := sdkmetric.NewManualReader()
 	before := otel.GetMeterProvider()
 	otel.SetMeterProvider(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	defer otel.SetMeterProvider(before)
-	require.NoError(t, fromREADME())
-	var all metricdata.ResourceMetrics
-	require.NoError(t, reader.Collect(t.Context(), &all))
-	require.Len(t, all.ScopeMetrics, 1)
-	var names []string
-	for _, metric := range all.ScopeMetrics[0].Metrics {
-		names = append(names, metric.Name)
+
+	address, ended := make(chan string, 1), make(chan error, 1)
+	server := &http.Server{
+		Addr:              "127.0.0.1:0",
+		TLSConfig:         binding.TLSConfig(&tls.Config{}),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(listener net.Listener) context.Context {
+			address <- listener.Addr().String()
+			return context.Background()
+		},
 	}
-	require.Contains(t, names, "certbound.decisions")
+	go func() { ended <- run(server) }()
+	client := as.HTTPClient()
+	defer client.CloseIdleConnections()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case at := <-address:
+		response, err := client.Get("https://" + at)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	}
+	values := meter{reader: reader}.collect(t)
+	require.Equal(t, map[string]float64{"certbound.outcome=refused,error.type=credentials_missing": 1}, take(values, "certbound.decisions"))
+	require.Len(t, take(values, "certbound.keys.usable"), 1, "the verifier is watched while the server runs")
+	require.NoError(t, server.Close())
+	require.ErrorIs(t, <-ended, http.ErrServerClosed)
+	require.Empty(t, take(meter{reader: reader}.collect(t), "certbound.keys.usable"), "and no longer")
 }

@@ -38,8 +38,11 @@ var (
 	source      *forwarded.Source
 	certificate tls.Certificate
 
-	accounts, payments, handler http.Handler
+	handler http.Handler
 )
+
+func accounts(http.ResponseWriter, *http.Request) {}
+func payments(http.ResponseWriter, *http.Request) {}
 `
 
 // imports are the packages that a fragment may name.

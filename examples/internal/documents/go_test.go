@@ -33,7 +33,7 @@ const (
 
 // checkGo leaves files to [TestWholeFilesAreAProgram], and what README.md has of a nested module to that module's tests.
 func checkGo(t *testing.T, b block, document []block) {
-	if wholeFile.MatchString(b.text) || b.document == "README.md" && strings.Contains(b.text, "bindotel.") {
+	if wholeFile.MatchString(b.text) || ofNestedModule(b) {
 		return
 	}
 	files := token.NewFileSet()
@@ -66,9 +66,14 @@ func checkGo(t *testing.T, b block, document []block) {
 	require.NoError(t, errors.Join(mistakes...))
 }
 
+// ofNestedModule says of a block that the tests of adapters/bindotel have it.
+func ofNestedModule(b block) bool {
+	return b.document == "README.md" && strings.Contains(b.text, "bindotel.")
+}
+
 // declarations is a block that declares something at the top of a file, or nil: statements are none.
 func declarations(files *token.FileSet, b block) *ast.File {
-	if b.language != "go" || wholeFile.MatchString(b.text) {
+	if b.language != "go" || wholeFile.MatchString(b.text) || ofNestedModule(b) {
 		return nil
 	}
 	file, err := parser.ParseFile(files, "", head+at(b)+b.text, parser.SkipObjectResolution)
@@ -121,16 +126,8 @@ var exportFiles = sync.OnceValues(func() (map[string]string, error) {
 // The files of each document are a module of their own, as a reader's are, with the dependencies of this one.
 func TestWholeFilesAreAProgram(t *testing.T) {
 	t.Parallel()
-	ours, err := filepath.Abs(root)
-	require.NoError(t, err)
-	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	require.NoError(t, err)
-	gosum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	require.NoError(t, err)
-	theirs := strings.Replace(string(gomod), "module "+module, "module "+modulePath, 1) +
-		fmt.Sprintf("\nrequire %s v0.0.0\nreplace %[1]s => %q\n", module, ours)
-	require.Contains(t, theirs, modulePath)
-	programs := 0
+	gomod, gosum := readersModule(t)
+	programs, summarized := 0, false
 	for name, text := range documents(t) {
 		folder, tests := t.TempDir(), false
 		write := func(file, text string) {
@@ -150,18 +147,51 @@ func TestWholeFilesAreAProgram(t *testing.T) {
 			continue
 		}
 		programs++
-		write("go.mod", theirs)
-		write("go.sum", string(gosum))
+		write("go.mod", gomod)
+		write("go.sum", gosum)
 		for _, arguments := range [][]string{{"vet", "./..."}, {"test", "-count=1", "-v", "./..."}} {
-			command := exec.Command("go", arguments...)
-			command.Dir = folder
-			command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-			output, err := command.CombinedOutput()
+			output, err := inModule(folder, arguments...)
 			require.NoError(t, err, "%s: go %v: %s", name, arguments, output)
 			if tests && arguments[0] == "test" {
-				require.Contains(t, string(output), "--- PASS: ", name)
+				require.Contains(t, output, "--- PASS: ", name)
+			}
+			if summary := kitSummary.FindStringSubmatch(output); summary != nil {
+				summarized = true
+				told := blanks.ReplaceAllString(text, " ")
+				require.Contains(t, told, summary[1]+" of the 277 kinds", name)
+				require.Contains(t, told, "in "+summary[3]+" cases", name)
+				require.Contains(t, told, "("+summary[2]+" kinds are skipped;", name)
 			}
 		}
 	}
 	require.NotZero(t, programs)
+	require.True(t, summarized, "no program has run the conformance kit")
+	require.Contains(t, documents(t)["binding/bindingtest/CONFORMANCE.md"], "\n277 rows, ")
+}
+
+// kitSummary is the kit's last line: how many kinds of bad input it sent and skipped, in how many cases.
+var kitSummary = regexp.MustCompile(`conformance: (\d+) rows, \d+ as expected, (\d+) skipped; (\d+) cases`)
+
+// readersModule is go.mod and go.sum of a reader's module, with the dependencies of this one.
+func readersModule(t *testing.T) (gomod, gosum string) {
+	t.Helper()
+	ours, err := filepath.Abs(root)
+	require.NoError(t, err)
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	gomod = strings.Replace(string(mod), "module "+module, "module "+modulePath, 1) +
+		fmt.Sprintf("\nrequire %s v0.0.0\nreplace %[1]s => %q\n", module, ours)
+	require.Contains(t, gomod, modulePath)
+	return gomod, string(sum)
+}
+
+// inModule runs the go command in a reader's module.
+func inModule(folder string, arguments ...string) (string, error) {
+	command := exec.Command("go", arguments...)
+	command.Dir = folder
+	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	output, err := command.CombinedOutput()
+	return string(output), err
 }
