@@ -24,9 +24,14 @@ type outcome struct {
 	err     error     // of the event
 }
 
+var errNotReturned = errors.New("introspection: a Transport or a key did not return")
+
 // call asks the server about a token. A panic, of a Transport or of a key for
 // instance, is a failure: it would end the process, for it is nobody's request.
 func (v *Verifier) call(ctx context.Context, token string) (o outcome) {
+	// Stays after panic(nil), which recover does not tell from none with
+	// GODEBUG=panicnil=1.
+	o = failed(healthUnknown, errNotReturned)
 	defer func() {
 		if p := recover(); p != nil {
 			o = failed(healthUnknown, fmt.Errorf("introspection: a call panicked with a %T", p))

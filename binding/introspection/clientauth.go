@@ -156,6 +156,7 @@ type getCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error
 // process, for net/http calls it in a goroutine of its own.
 func orError(get getCertificate) getCertificate {
 	return func(request *tls.CertificateRequestInfo) (certificate *tls.Certificate, err error) {
+		err = errors.New("introspection: GetClientCertificate did not return") // stays after panic(nil), as in call
 		defer func() {
 			if p := recover(); p != nil {
 				certificate, err = nil, fmt.Errorf("introspection: GetClientCertificate panicked with a %T", p)

@@ -89,7 +89,11 @@ func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
 
 	start := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, e.timeout)
-	server, address, err := e.read(bounded)
+	server, address, err := (*metadata.AuthorizationServer)(nil), "", errNotReturned
+	// In a goroutine of its own, for a Transport may end that (runtime.Goexit).
+	var reading sync.WaitGroup
+	reading.Go(func() { server, address, err = e.read(bounded) })
+	reading.Wait()
 	cancel()
 
 	wait := metadataFresh*9/10 + rand.N(metadataFresh/5)
@@ -124,6 +128,7 @@ func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
 // read asks once. A panic, of a Transport for instance, is an error: it would
 // end the process, for it is nobody's request.
 func (e *endpoint) read(ctx context.Context) (server *metadata.AuthorizationServer, address string, err error) {
+	err = errNotReturned // stays after panic(nil), as in call
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("introspection: reading the metadata panicked with a %T", p)

@@ -1,6 +1,9 @@
 package introspection
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // An Event is what a [Verifier] tells of its calls and its endpoint, for logs
 // and metrics. It holds no token and no credential.
@@ -65,12 +68,17 @@ const (
 // An observer is Config.Observe, or nil.
 type observer func(Event)
 
-// tell loses the event if the observer panics: the goroutine is ours, and nobody
-// could recover.
+// tell returns when the observer has. It loses the event if the observer panics,
+// for nobody could recover, or ends its goroutine (runtime.Goexit), which for
+// that is none that has more to do.
 func (o observer) tell(event Event) {
 	if o == nil {
 		return
 	}
-	defer func() { _ = recover() }()
-	o(event)
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		defer func() { _ = recover() }()
+		o(event)
+	})
+	telling.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -171,14 +172,23 @@ func TestClose(t *testing.T) {
 	})
 }
 
-func TestClosedVerifierForgetsWhatItKnew(t *testing.T) {
+func TestClosedVerifierAnswersNoToken(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, config(&server{answer: always(http.StatusOK, text(good(nil)))}))
+	s := &server{}
+	s.answer = func(_ *http.Request, token string) (*http.Response, error) {
+		return reply(http.StatusOK, text(good(members{"active": token == canary}))), nil
+	}
+	v := newVerifier(t, config(s))
 	_, err := v.VerifyToken(t.Context(), canary)
 	require.NoError(t, err)
+	_, err = v.VerifyToken(t.Context(), "inactive")
+	requireReason(t, err, binding.ReasonTokenInactive)
 	require.NoError(t, v.Close())
-	_, err = v.VerifyToken(t.Context(), canary)
-	require.ErrorIs(t, err, introspection.ErrClosed)
+	for _, token := range []string{canary, "inactive", "unknown", "", "a b", "ä", strings.Repeat("a", 16<<10+1)} {
+		_, err = v.VerifyToken(t.Context(), token)
+		requireReason(t, err, binding.ReasonUnavailable)
+		require.ErrorIs(t, err, introspection.ErrClosed)
+	}
 }
 
 func TestPanicsAreFailures(t *testing.T) {

@@ -116,12 +116,12 @@ func newVerifier(c Config) *Verifier {
 // token is 401, of the server or of our credentials 503.
 func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
 	switch {
+	case v.ctx.Err() != nil:
+		return nil, unavailable(ErrClosed, 0)
 	case len(token) > maxTokenLength:
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	case !isB64Token(token):
 		return nil, &binding.Error{Reason: binding.ReasonTokenMalformed}
-	case v.ctx.Err() != nil:
-		return nil, unavailable(ErrClosed, 0)
 	}
 	d := sha256.Sum256([]byte(token))
 	if token, refusal := v.memory.recall(d, v.clock()); token != nil || refusal != nil {
@@ -175,13 +175,19 @@ func (v *Verifier) join(d digest, token string) (*flight, *binding.Error) {
 	return f, nil
 }
 
-// fly makes the call, on no caller's context.
+// fly makes the call, on no caller's context. It lands even if a Transport ends
+// the goroutine (runtime.Goexit).
 func (v *Verifier) fly(f *flight, d digest, token string) {
 	start := time.Now()
+	result := failed(healthUnknown, errNotReturned)
+	defer func() { v.land(f, d, start, result) }()
 	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
-	result := v.call(ctx, token)
-	cancel()
+	defer cancel()
+	result = v.call(ctx, token)
+}
 
+// land takes in how a call ended, gives it to all who wait, and tells of it.
+func (v *Verifier) land(f *flight, d digest, start time.Time, result outcome) {
 	v.mu.Lock()
 	if v.closed {
 		result = outcome{refusal: unavailable(ErrClosed, 0)} // what came after Close is not used
@@ -254,7 +260,7 @@ func (v *Verifier) Ready() error {
 }
 
 // Close ends the calls that are under way and returns when no goroutine is left.
-// After it every token is answered 503. It returns nil.
+// After it every token is answered 503, whatever it is. It returns nil.
 func (v *Verifier) Close() error {
 	v.mu.Lock()
 	v.closed = true
