@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,6 +99,24 @@ func TestLogOfAHostileError(t *testing.T) {
 			require.NotContains(t, value.String(), part)
 		}
 	}
+}
+
+// What is as long as may be is written whole.
+func TestLogOfTheLongest(t *testing.T) {
+	t.Parallel()
+	longest := strings.Repeat("k", 200)
+	event := jwks.Event{Kind: jwks.KeysFetched, Issuer: longest, Added: slices.Repeat([]string{"a"}, 10)}
+	require.Contains(t, event.LogValue().String(), "iss="+longest+" ")
+	require.NotContains(t, event.LogValue().String(), "more")
+	event.Issuer += "k"
+	event.Added = append(event.Added, "b")
+	require.Contains(t, event.LogValue().String(), `iss="`+longest+`"... `)
+	require.Contains(t, event.LogValue().String(), "a and 1 more")
+}
+
+func TestLogWithoutALogger(t *testing.T) {
+	t.Parallel()
+	require.NotPanics(t, func() { jwks.LogEvents(nil)(jwks.Event{Kind: jwks.KeysFetched}) }) // at Debug
 }
 
 // A day with an issuer: what somebody reads who left the level at Info.

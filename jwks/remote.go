@@ -288,7 +288,7 @@ func (k *remoteKeys) leave() {
 func (k *remoteKeys) demand() bool {
 	now := time.Now()
 	oldest := &k.onDemand[0]
-	if !oldest.IsZero() && now.Sub(*oldest) < demandWindow {
+	if now.Sub(*oldest) < demandWindow {
 		return false
 	}
 	copy(k.onDemand[:], k.onDemand[1:])
