@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 
 	"github.com/certbound/certbound/binding"
@@ -54,20 +53,9 @@ func (v *Verifier) call(ctx context.Context, token string) (o outcome) {
 	})
 	answer, err := v.client.PostForm(traced, address, form, header)
 	if err != nil {
-		return v.noAnswer(err, connected.Load()).without(token)
+		return v.noAnswer(err, connected.Load())
 	}
 	return v.read(answer)
-}
-
-var errRepeats = errors.New("introspection: the call failed, and the error repeats the token")
-
-// without keeps the token out of an error: net/http repeats what it cannot read,
-// which may be what we have sent.
-func (o outcome) without(token string) outcome {
-	if strings.Contains(o.err.Error(), token) {
-		o.err, o.refusal = errRepeats, unavailable(errRepeats, 0)
-	}
-	return o
 }
 
 func failed(h health, err error) outcome {

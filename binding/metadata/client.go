@@ -72,7 +72,7 @@ func NewTransport() *http.Transport {
 }
 
 // The errors of Get and PostForm, wrapped with what was asked for. Others are the
-// transport's.
+// transport's, as far as [Client.PostForm] lets them out.
 var (
 	ErrURL    = errors.New("the URL must be an absolute https URL in ASCII without user, fragment or space")
 	ErrStatus = errors.New("the answer's status is not 200")
@@ -86,14 +86,15 @@ func (c *Client) Get(ctx context.Context, address string) ([]byte, error) {
 	return c.send(ctx, http.MethodGet, address, nil, nil)
 }
 
-// send makes one request. What it sends is in no error.
+// send makes one request. What it sends with a form is in no error.
 func (c *Client) send(ctx context.Context, method, address string, header http.Header, form io.Reader) ([]byte, error) {
 	if err := c.CheckURL(address); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, address, form)
+	x := exchange{method: method, address: address}
+	request, err := http.NewRequestWithContext(x.trace(ctx), method, address, form)
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
@@ -117,7 +118,7 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("metadata: %w", err)
+		return nil, x.failed(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -138,7 +139,7 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, err)
+		return nil, x.failed(err)
 	}
 	if len(body) > limit {
 		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, ErrTooBig)

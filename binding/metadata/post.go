@@ -18,8 +18,12 @@ import (
 // request's.
 //
 // An answer whose type is application/jwt, or ends in +jwt, is refused (RFC 9701
-// answers are not asked for); other types are not looked at. No error holds
-// anything of the form or the header.
+// answers are not asked for); other types are not looked at.
+//
+// No error holds anything of the form or the header, nor any of the server's
+// words but a known code ([StatusError]). Of what the transport says, all is kept
+// of a request that got no connection; later what is from the operating system,
+// of TLS, of certificates or of time, and of other errors the type alone.
 func (c *Client) PostForm(ctx context.Context, address string, form url.Values, header http.Header) ([]byte, error) {
 	return c.send(ctx, http.MethodPost, address, header, strings.NewReader(form.Encode()))
 }
