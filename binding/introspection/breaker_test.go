@@ -116,6 +116,7 @@ func TestOneTokenOpensTheBreakerForNobodyElse(t *testing.T) {
 				require.Equal(t, 20, s.calls())
 				s.set(func(s *server) { s.answer = always(http.StatusOK, text(good(nil))) })
 				require.NoError(t, l.next(t))
+				synctest.Wait()
 				require.Zero(t, told.count(introspection.BreakerOpened))
 			})
 		})
@@ -159,6 +160,7 @@ func TestOnlyFailuresInARowOpenTheBreaker(t *testing.T) {
 				for range 20 {
 					require.NotErrorIs(t, l.next(t), introspection.ErrAway)
 				}
+				synctest.Wait()
 				require.Zero(t, told.count(introspection.BreakerOpened))
 			})
 		})
@@ -213,6 +215,7 @@ func TestBreakerStaysOpenForLongerAndLonger(t *testing.T) {
 			time.Sleep(time.Nanosecond)
 			require.NotErrorIs(t, l.next(t), introspection.ErrAway, "the probe")
 		}
+		synctest.Wait()
 		require.Equal(t, 8, told.count(introspection.BreakerOpened))
 		time.Sleep(15 * time.Second)
 		s.set(func(s *server) { s.refuse = false })

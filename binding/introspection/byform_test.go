@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,7 +88,7 @@ func TestBothKindsBehindOneGuard(t *testing.T) {
 	t.Parallel()
 	as := newAuthorizationServer(t, bindingtest.Config{Clients: []bindingtest.Client{secretClient}})
 	foreign := newAuthorizationServer(t, bindingtest.Config{})
-	jwts, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{audience}, Transport: as.Transport()})
+	jwts, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{audience}, Transport: as.Transport(), FetchTimeout: time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, jwts.Close()) })
 	forms, err := introspection.ByForm(jwts, newVerifier(t, configFor(as)))

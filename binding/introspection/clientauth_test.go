@@ -90,7 +90,7 @@ func TestEveryMethodAuthenticatesAtTheRightEndpoint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := &recorder{next: as.Transport()}
-			config := introspection.Config{Issuer: as.Issuer(), Audiences: []string{audience}, Transport: as.Transport()}
+			config := introspection.Config{Issuer: as.Issuer(), Audiences: []string{audience}, Transport: as.Transport(), Timeout: time.Minute}
 			test.with(&config)
 			if !test.mtls {
 				config.Transport = seen

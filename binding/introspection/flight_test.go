@@ -216,6 +216,7 @@ func TestEventsOfCalls(t *testing.T) {
 			_, err := v.VerifyToken(t.Context(), canary)
 			require.NoError(t, err)
 		}
+		synctest.Wait() // an answer does not wait for its event
 		s.set(func(s *server) { s.answer = always(http.StatusOK, `{"active":false}`) })
 		_, err := v.VerifyToken(t.Context(), "another")
 		require.Error(t, err)

@@ -224,7 +224,7 @@ func TestOverRealMutualTLS(t *testing.T) {
 	require.NoError(t, as.AddClient(bindingtest.Client{ID: "api", AuthMethod: bindingtest.TLSClientAuth, SubjectDN: "CN=api"}))
 	config := introspection.Config{
 		Issuer: as.Issuer(), Audiences: []string{audience}, ClientID: "api", AuthMethod: introspection.TLSClientAuth,
-		ClientCertificate: ours, Transport: as.Transport(),
+		ClientCertificate: ours, Transport: as.Transport(), Timeout: time.Minute, ActiveFor: 5 * time.Minute,
 	}
 	guard := newGuard(t, binding.Config{Tokens: newVerifier(t, config)})
 	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -256,7 +256,7 @@ func TestOverRealMutualTLS(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, call())
 	require.Equal(t, http.StatusOK, call(client))
 	as.RevokeToken(token)
-	require.Equal(t, http.StatusOK, call(client), "for ten seconds more, RFC 7662 §4")
+	require.Equal(t, http.StatusOK, call(client), "for ActiveFor more, RFC 7662 §4")
 }
 
 func observe(seen *[]binding.Event) func(context.Context, binding.Event) {

@@ -195,12 +195,14 @@ func newAuthorizationServer(t *testing.T, config bindingtest.Config) *bindingtes
 // secretClient is how the API authenticates where a test is not about that.
 var secretClient = bindingtest.Client{ID: "api", AuthMethod: bindingtest.ClientSecretBasic, Secret: secret}
 
-// configFor asks the kit's server, found by its metadata.
+// configFor asks the kit's server, found by its metadata. No test of it is about
+// time, and a busy machine is slow.
 func configFor(as *bindingtest.AuthorizationServer) introspection.Config {
 	return introspection.Config{
 		Issuer: as.Issuer(), Audiences: []string{audience},
 		ClientID: "api", AuthMethod: introspection.ClientSecretBasic, ClientSecret: secret,
 		Transport: as.Transport(),
+		Timeout:   time.Minute, ActiveFor: 5 * time.Minute,
 	}
 }
 
