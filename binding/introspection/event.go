@@ -68,9 +68,9 @@ const (
 // An observer is Config.Observe, or nil.
 type observer func(Event)
 
-// tell returns when the observer has. It loses the event if the observer panics,
-// for nobody could recover, or ends its goroutine (runtime.Goexit), which for
-// that is none that has more to do.
+// tell returns when the observer has. It loses the event if the observer panics:
+// nobody could recover. The goroutine is made for the event, so that an observer
+// that ends it (runtime.Goexit) ends nothing else.
 func (o observer) tell(event Event) {
 	if o == nil {
 		return
