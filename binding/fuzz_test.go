@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -95,6 +96,10 @@ func FuzzConfirmation(f *testing.F) {
 		}
 		token, err := binding.ParseToken([]byte(`{"cnf":` + cnf + `}`))
 		want, ok := confirmation(cnf)
+		if cause := binding.AsError(err); cause != nil && strings.Contains(fmt.Sprint(cause.Cause), "surrogate") {
+			require.Regexp(t, `(?i)\\ud[89a-f]`, cnf, "encoding/json replaces half of a pair, and we refuse it")
+			return
+		}
 		require.Equal(t, ok, err == nil, "%v", err)
 		if !ok {
 			require.Nil(t, token)
