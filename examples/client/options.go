@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
 // options is the command line, read and checked.
@@ -48,7 +49,6 @@ var ours = []string{
 // alone. It returns flag.ErrHelp after printing the help.
 func parse(args []string, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("client", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // mistakes are the caller's to print
 	o := &options{params: make(url.Values)}
 	flags.StringVar(&o.issuer, "issuer", "", "the authorization server's issuer identifier")
 	flags.StringVar(&o.clientID, "client-id", "", "who this client is for the authorization server")
@@ -75,27 +75,11 @@ func parse(args []string, output io.Writer) (*options, error) {
 		o.params.Add(name, value)
 		return nil
 	})
-	for rest := args; ; {
-		err := flags.Parse(rest)
-		rest = flags.Args()
-		switch {
-		case errors.Is(err, flag.ErrHelp):
-			flags.SetOutput(output)
-			flags.Usage()
-			return nil, err
-		case err != nil:
-			mistakes = append(mistakes, err)
-			for len(rest) > 0 && !strings.HasPrefix(rest[0], "-") { // what came for an unknown flag
-				rest = rest[1:]
-			}
-		case len(rest) > 0:
-			mistake("unexpected argument %q", rest[0])
-			rest = rest[1:]
-		}
-		if len(rest) == 0 {
-			break
-		}
+	unread, err := commandline.Parse(flags, args, output)
+	if err != nil {
+		return nil, err
 	}
+	mistakes = append(mistakes, unread...)
 
 	// What an issuer may be is for package metadata to say.
 	if o.issuer == "" {
@@ -124,9 +108,8 @@ func parse(args []string, output io.Writer) (*options, error) {
 		mistake("-every: must not be negative")
 	}
 	o.scopes = strings.Fields(*scope)
-	var err error
 	if *ca != "" {
-		if o.roots, err = loadRoots(*ca); err != nil {
+		if o.roots, err = commandline.Roots(*ca); err != nil {
 			mistake("-ca: %w", err)
 		}
 	}
@@ -141,17 +124,4 @@ func parse(args []string, output io.Writer) (*options, error) {
 		}
 	}
 	return o, errors.Join(mistakes...)
-}
-
-func loadRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	// No pool at all would trust the machine's roots: not what was asked for.
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", file)
-	}
-	return roots, nil
 }
