@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"math"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ var answers = map[string]struct {
 	"ReasonTokenSignature":             {binding.ReasonTokenSignature, badToken},
 	"ReasonTokenInactive":              {binding.ReasonTokenInactive, badToken},
 	"ReasonTokenRevoked":               {binding.ReasonTokenRevoked, badToken},
+	"ReasonTokenInvalid":               {binding.ReasonTokenInvalid, badToken},
 	"ReasonConfirmationMalformed":      {binding.ReasonConfirmationMalformed, badToken},
 	"ReasonConfirmationUnsupported":    {binding.ReasonConfirmationUnsupported, badToken},
 	"ReasonConfirmationDPoP":           {binding.ReasonConfirmationDPoP, badToken},
@@ -69,10 +71,35 @@ var answers = map[string]struct {
 	"ReasonForwardedUnverified":        {binding.ReasonForwardedUnverified, badToken},
 	"ReasonThumbprintMismatch":         {binding.ReasonThumbprintMismatch, badToken},
 
+	"ReasonTokenScheme":                {binding.ReasonTokenScheme, badToken},
+	"ReasonTokenBinding":               {binding.ReasonTokenBinding, badToken},
+	"ReasonProofMissing":               {binding.ReasonProofMissing, badProof},
+	"ReasonProofAmbiguous":             {binding.ReasonProofAmbiguous, badProof},
+	"ReasonProofTooLong":               {binding.ReasonProofTooLong, badProof},
+	"ReasonProofMalformed":             {binding.ReasonProofMalformed, badProof},
+	"ReasonProofHeader":                {binding.ReasonProofHeader, badProof},
+	"ReasonProofType":                  {binding.ReasonProofType, badProof},
+	"ReasonProofAlgorithm":             {binding.ReasonProofAlgorithm, badProof},
+	"ReasonProofKey":                   {binding.ReasonProofKey, badProof},
+	"ReasonProofClaims":                {binding.ReasonProofClaims, badProof},
+	"ReasonProofMethod":                {binding.ReasonProofMethod, badProof},
+	"ReasonProofURI":                   {binding.ReasonProofURI, badProof},
+	"ReasonProofExpired":               {binding.ReasonProofExpired, badProof},
+	"ReasonProofNotYetValid":           {binding.ReasonProofNotYetValid, badProof},
+	"ReasonProofNonceMissing":          {binding.ReasonProofNonceMissing, needsNonce},
+	"ReasonProofNonce":                 {binding.ReasonProofNonce, needsNonce},
+	"ReasonProofToken":                 {binding.ReasonProofToken, badProof},
+	"ReasonProofKeyMismatch":           {binding.ReasonProofKeyMismatch, badToken},
+	"ReasonProofSignature":             {binding.ReasonProofSignature, badProof},
+	"ReasonProofReplayed":              {binding.ReasonProofReplayed, badProof},
+	"ReasonReplaysUnavailable":         {binding.ReasonReplaysUnavailable, notNow},
+	"ReasonAuthenticationInsufficient": {binding.ReasonAuthenticationInsufficient, answer{401, "insufficient_user_authentication", true}},
+
 	"ReasonScopeMissing": {binding.ReasonScopeMissing, answer{403, "insufficient_scope", true}},
 	"ReasonForbidden":    {binding.ReasonForbidden, answer{403, "access_denied", false}},
 
 	"ReasonKeysUnavailable": {binding.ReasonKeysUnavailable, notNow},
+	"ReasonKeyFetchLimited": {binding.ReasonKeyFetchLimited, notNow},
 	"ReasonUnavailable":     {binding.ReasonUnavailable, notNow},
 	"ReasonCanceled":        {binding.ReasonCanceled, notNow},
 	"ReasonMisconfigured":   {binding.ReasonMisconfigured, ourFault},
@@ -85,6 +112,8 @@ var answers = map[string]struct {
 var (
 	badRequest = answer{400, "invalid_request", true}
 	badToken   = answer{401, "invalid_token", true}
+	badProof   = answer{401, "invalid_dpop_proof", true}
+	needsNonce = answer{401, "use_dpop_nonce", true}
 	notNow     = answer{503, "temporarily_unavailable", false}
 	ourFault   = answer{500, "server_error", false}
 )
@@ -123,7 +152,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			refusal := &binding.Error{Reason: want.reason}
-			require.Equal(t, want.status, refusal.Status())
+			require.Equal(t, want.status, refusal.StatusCode())
 			require.Equal(t, want.code, refusal.Code())
 
 			w := httptest.NewRecorder()
@@ -131,17 +160,18 @@ func TestAnswers(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", "Basic")
 			refusal.Write(w, request(""))
 			require.Equal(t, want.status, w.Code)
-			require.Equal(t, []string{"no-store"}, w.Header()["Cache-Control"]) // K/270
+			require.Equal(t, []string{"no-store"}, w.Header()["Cache-Control"])         // K/270
+			require.Equal(t, []string{"nosniff"}, w.Header()["X-Content-Type-Options"]) // N/437
 			require.Equal(t, []string{"application/json"}, w.Header()["Content-Type"])
 			if want.challenge {
-				require.Equal(t, []string{refusal.Challenge()}, w.Header()["Www-Authenticate"])
-				parameters := parseChallenge(t, refusal.Challenge())
+				require.Equal(t, []string{challengeOf(t, refusal)}, w.Header()["Www-Authenticate"])
+				parameters := parseChallenge(t, challengeOf(t, refusal))
 				require.Equal(t, want.code, parameters["error"])
 				require.Equal(t, refusal.Description(), parameters["error_description"])
-				require.NotContains(t, parameters, "realm")
+				require.Equal(t, want.code == "", parameters["realm"] == "protected resource") // N/436
 				require.NotContains(t, parameters, "scope")
 			} else {
-				require.Empty(t, refusal.Challenge())
+				require.Empty(t, challengeOf(t, refusal))
 				require.NotContains(t, w.Header(), "Www-Authenticate")
 			}
 			if want.status == 503 {
@@ -152,7 +182,7 @@ func TestAnswers(t *testing.T) {
 			var body map[string]string
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
 			if want.code == "" { // RFC 6750 §3.1: not a word without credentials
-				require.Equal(t, "Bearer", refusal.Challenge())
+				require.Equal(t, `Bearer realm="protected resource"`, challengeOf(t, refusal))
 				require.Empty(t, body)
 			} else {
 				require.Equal(t, map[string]string{"error": want.code, "error_description": refusal.Description()}, body)
@@ -173,7 +203,7 @@ func TestAnswersHoldNothingThatCame(t *testing.T) {
 				Expected: binding.Thumbprint{1}, Presented: binding.Thumbprint{2},
 			}
 			require.Equal(t, bare.Description(), full.Description())
-			require.Equal(t, bare.Challenge(), full.Challenge())
+			require.Equal(t, challengeOf(t, bare), challengeOf(t, full))
 			require.Equal(t, bare.Error(), full.Error())
 			body, err := json.Marshal(full)
 			require.NoError(t, err)
@@ -196,7 +226,7 @@ func TestAnswersThatAClientCannotTellApart(t *testing.T) {
 			binding.ReasonThumbprintStandardAlphabet, binding.ReasonThumbprintSHA1},
 		"certificates": {binding.ReasonCertificateUnreadable, binding.ReasonForwardedUntrusted, binding.ReasonForwardedAmbiguous,
 			binding.ReasonForwardedMalformed, binding.ReasonForwardedTooLong, binding.ReasonForwardedUnverified},
-		"our troubles": {binding.ReasonKeysUnavailable, binding.ReasonUnavailable},
+		"our troubles": {binding.ReasonKeysUnavailable, binding.ReasonKeyFetchLimited, binding.ReasonUnavailable},
 		"our faults":   {binding.ReasonPanicked, "", "no such reason"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,12 +248,12 @@ func TestAnswersForAnOpaqueTokenAreAlike(t *testing.T) {
 	inactive := &binding.Error{Reason: binding.ReasonTokenInactive, Opaque: true}
 	for name, want := range answers {
 		opaque, plain := &binding.Error{Reason: want.reason, Opaque: true}, &binding.Error{Reason: want.reason}
-		if want.code == "invalid_token" {
+		if slices.Contains([]string{"invalid_token", "invalid_dpop_proof", "use_dpop_nonce"}, want.code) {
 			require.Equal(t, inactive.Description(), opaque.Description(), name)
-			require.Equal(t, inactive.Challenge(), opaque.Challenge(), name)
+			require.Equal(t, challengeOf(t, inactive), challengeOf(t, opaque), name)
 		} else {
 			require.Equal(t, plain.Description(), opaque.Description(), name)
-			require.Equal(t, plain.Challenge(), opaque.Challenge(), name)
+			require.Equal(t, challengeOf(t, plain), challengeOf(t, opaque), name)
 		}
 	}
 }
@@ -249,10 +279,10 @@ func TestAsError(t *testing.T) {
 	require.Same(t, refusal, binding.AsError(errors.Join(errors.New("mine"), refusal)))
 	mine := errors.New("mine")
 	require.ErrorIs(t, binding.AsError(mine), mine)
-	require.Equal(t, 500, binding.AsError(mine).Status())
+	require.Equal(t, 500, binding.AsError(mine).StatusCode())
 	// A nil *Error in an error is no pass, and no panic either.
 	nothing := binding.AsError((*binding.Error)(nil))
-	require.Equal(t, 500, nothing.Status())
+	require.Equal(t, 500, nothing.StatusCode())
 	require.NotErrorIs(t, nothing, mine)
 }
 

@@ -21,7 +21,7 @@ func TestAuthorizeIsAskedForEveryRequest(t *testing.T) {
 	guard := newGuard(t, binding.Config{Authorize: func(context.Context, *binding.Token, binding.Certificate) error {
 		asked++
 		if revoked {
-			return fmt.Errorf("list: %w", binding.ErrTokenRevoked)
+			return fmt.Errorf("list: %w", &binding.Error{Reason: binding.ReasonTokenRevoked})
 		}
 		return nil
 	}})
@@ -48,16 +48,17 @@ func TestAuthorizeErrors(t *testing.T) {
 		status int
 	}{
 		"its own":                     {t.Context(), mine, binding.ReasonForbidden, 403},
-		"revoked":                     {t.Context(), fmt.Errorf("%w: %w", mine, binding.ErrTokenRevoked), binding.ReasonTokenRevoked, 401},
-		"unavailable":                 {t.Context(), fmt.Errorf("%w: %w", mine, binding.ErrUnavailable), binding.ReasonUnavailable, 503},
-		"revoked and unavailable":     {t.Context(), errors.Join(binding.ErrUnavailable, binding.ErrTokenRevoked, mine), binding.ReasonTokenRevoked, 401},
+		"revoked":                     {t.Context(), fmt.Errorf("%w: %w", mine, &binding.Error{Reason: binding.ReasonTokenRevoked}), binding.ReasonTokenRevoked, 401},
+		"unavailable":                 {t.Context(), &binding.Error{Reason: binding.ReasonUnavailable, Cause: mine}, binding.ReasonUnavailable, 503},
+		"two, the first counts":       {t.Context(), errors.Join(mine, &binding.Error{Reason: binding.ReasonUnavailable}, &binding.Error{Reason: binding.ReasonTokenRevoked}), binding.ReasonUnavailable, 503},
 		"request canceled":            {canceled, fmt.Errorf("%w: %w", mine, context.Canceled), binding.ReasonCanceled, 503},
 		"its own of a canceled one":   {canceled, mine, binding.ReasonForbidden, 403},
 		"a context of its own":        {t.Context(), fmt.Errorf("%w: %w", mine, context.Canceled), binding.ReasonForbidden, 403},
-		"an Error is one of its own":  {t.Context(), errors.Join(mine, &binding.Error{Reason: binding.ReasonUnavailable}), binding.ReasonForbidden, 403},
+		"scope missing":               {t.Context(), &binding.Error{Reason: binding.ReasonScopeMissing, Scopes: []string{"a"}, Cause: mine}, binding.ReasonScopeMissing, 403},
+		"a reason that there is not":  {t.Context(), &binding.Error{Reason: "granted", Cause: mine}, "granted", 500},
 		"a nil *Error is no pass":     {t.Context(), (*binding.Error)(nil), binding.ReasonForbidden, 403},
-		"a zero *Error is no pass":    {t.Context(), errors.Join(mine, &binding.Error{}), binding.ReasonForbidden, 403},
-		"revoked of a canceled one":   {canceled, errors.Join(mine, binding.ErrTokenRevoked), binding.ReasonTokenRevoked, 401},
+		"a zero *Error is no pass":    {t.Context(), errors.Join(mine, &binding.Error{}), "", 500},
+		"revoked of a canceled one":   {canceled, errors.Join(mine, &binding.Error{Reason: binding.ReasonTokenRevoked}), binding.ReasonTokenRevoked, 401},
 		"http.ErrAbortHandler as one": {t.Context(), errors.Join(mine, http.ErrAbortHandler), binding.ReasonForbidden, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,4 +92,24 @@ func TestAuthorizeGetsTheCertificate(t *testing.T) {
 	parsed, err := got.X509()
 	require.NoError(t, err)
 	require.Same(t, leaf, parsed)
+}
+
+// The words around an Error are for the log, and take no cause's place.
+func TestCauseOfAHooksError(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the cause")
+	for name, row := range map[string]struct {
+		refusal *binding.Error
+		want    string
+	}{
+		"without a cause": {&binding.Error{Reason: binding.ReasonTokenRevoked}, "the list says so: binding: request refused: token_revoked"},
+		"with a cause":    {&binding.Error{Reason: binding.ReasonTokenRevoked, Cause: cause}, "the cause"},
+	} {
+		guard := newGuard(t, binding.Config{Policy: binding.DangerouslyAcceptUnbound, Authorize: func(context.Context, *binding.Token, binding.Certificate) error {
+			return fmt.Errorf("the list says so: %w", row.refusal)
+		}})
+		_, err := guard.Check(request(bearer(claims(t, nil))))
+		require.Equal(t, binding.ReasonTokenRevoked, refusalOf(t, err).Reason, name)
+		require.EqualError(t, refusalOf(t, err).Cause, row.want, name)
+	}
 }

@@ -6,12 +6,22 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-func BenchmarkParseToken(b *testing.B) {
+func BenchmarkParseClaims(b *testing.B) {
 	payload := claims(b, boundTo(newCertificate(b, "client-1").Leaf))
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := binding.ParseToken(payload); err != nil {
+		if _, err := binding.ParseClaims(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkValidate(b *testing.B) {
+	parsed := mustParse(b, claims(b, boundTo(newCertificate(b, "client-1").Leaf)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parsed.Validate(good); err != nil {
 			b.Fatal(err)
 		}
 	}

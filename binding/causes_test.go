@@ -34,6 +34,7 @@ func TestCauses(t *testing.T) {
 		"a source that fails": {binding.Config{Certificates: &source{find: func(*http.Request) (binding.Certificate, error) {
 			return binding.Certificate{}, failure
 		}}}, bound, failure.Error()},
+		"a client without a certificate": {binding.Config{}, bound, "the TLS handshake brought no client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,6 +42,21 @@ func TestCauses(t *testing.T) {
 			require.ErrorContains(t, refusalOf(t, err).Cause, test.want)
 		})
 	}
+}
+
+// Why there is no certificate is only said of the connection: what a source of the application's has not found, it explains
+// itself.
+func TestCauseOfAMissingCertificate(t *testing.T) {
+	t.Parallel()
+	r := request(bearer(claims(t, boundTo(newCertificate(t, "client-1").Leaf))))
+	_, err := newGuard(t, binding.Config{Certificates: certificateOf(binding.Certificate{})}).Check(r)
+	requireRefused(t, err, binding.ReasonCertificateMissing, http.StatusUnauthorized)
+	require.NoError(t, refusalOf(t, err).Cause)
+
+	r.TLS = nil
+	_, err = newGuard(t, binding.Config{}).Check(r)
+	requireRefused(t, err, binding.ReasonCertificateMissing, http.StatusUnauthorized)
+	require.ErrorContains(t, refusalOf(t, err).Cause, "the request came without TLS")
 }
 
 // The text of a refusal names its reason, and of a reason that is none says no more than that.
@@ -59,7 +75,7 @@ func TestOnErrorSeesTheHeader(t *testing.T) {
 	_, err := guard.Admit(r)
 	recorder := httptest.NewRecorder()
 	refusalOf(t, err).Write(recorder, r)
-	require.Equal(t, []string{"Bearer"}, seen["Www-Authenticate"])
+	require.Equal(t, []string{`Bearer realm="protected resource"`}, seen["Www-Authenticate"])
 	require.Equal(t, []string{"no-store"}, seen["Cache-Control"])
 }
 
@@ -139,12 +155,10 @@ func TestTLSConfigKeepsTheErrorOfGetConfigForClient(t *testing.T) {
 func TestLastDate(t *testing.T) {
 	t.Parallel()
 	for _, exp := range []string{"253402300799", "253402300799.0", "2.53402300799e11"} {
-		token, err := binding.ParseToken([]byte(`{"exp":` + exp + `}`))
-		require.NoError(t, err, exp)
-		require.Equal(t, 9999, token.Expiry().UTC().Year(), exp)
+		require.Equal(t, 9999, validWith(t, `"exp":`+exp).Expiry().UTC().Year(), exp)
 	}
 	for _, exp := range []string{"253402300800", "253402300799.5", "253402300800.0", "2.534023008e11"} {
-		_, err := binding.ParseToken([]byte(`{"exp":` + exp + `}`))
+		_, err := binding.ParseClaims([]byte(`{"exp":` + exp + `}`))
 		requireRefused(t, err, binding.ReasonTokenClaims, http.StatusUnauthorized)
 	}
 }

@@ -2,6 +2,7 @@ package binding_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestChallengeOfAGuard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := refusing(t, config, &binding.Error{Reason: want.reason, Scopes: []string{"accounts", "payments:read"}}).Check(request("t"))
-			challenge := refusalOf(t, err).Challenge()
+			challenge := challengeOf(t, refusalOf(t, err))
 			if !want.challenge {
 				require.Empty(t, challenge)
 				return
@@ -45,13 +46,46 @@ func TestChallengeOfAGuard(t *testing.T) {
 	}
 }
 
+// N/436: to a request without credentials the challenge says what to ask for, and is never a bare Bearer (RFC 6750 §3).
+func TestChallengeWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config binding.Config
+		want   string
+	}{
+		"N/436 nothing set":      {binding.Config{}, `Bearer realm="protected resource"`},
+		"N/436 realm":            {binding.Config{Realm: "r"}, `Bearer realm="r"`},
+		"N/436 metadata":         {binding.Config{ResourceMetadata: resourceMetadata}, `Bearer resource_metadata="` + resourceMetadata + `"`},
+		"N/436 scopes":           {binding.Config{Scopes: []string{"a", "b"}}, `Bearer scope="a b"`},
+		"N/436 any scope":        {binding.Config{AnyScope: []string{"c", "d"}}, `Bearer scope="c d"`},
+		"N/436 scopes of both":   {binding.Config{Scopes: []string{"a"}, AnyScope: []string{"c", "d"}, Realm: "r"}, `Bearer realm="r", scope="a c d"`},
+		"N/436 authentication":   {binding.Config{Authentication: binding.Authentication{ACRValues: []string{"1"}}}, `Bearer realm="protected resource"`},
+		"scopes, another scheme": {binding.Config{Scopes: []string{"a"}}, `Bearer scope="a"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			guard := newGuard(t, test.config)
+			for _, r := range []*http.Request{withFields(nil), withFields([]string{"Basic eA=="})} {
+				_, err := guard.Check(r)
+				require.Equal(t, test.want, challengeOf(t, refusalOf(t, err)))
+			}
+			// A bad token's challenge has an error, and needs no more.
+			_, err := guard.Check(request("x!"))
+			require.NotContains(t, challengeOf(t, refusalOf(t, err)), "scope")
+			require.NotContains(t, challengeOf(t, refusalOf(t, err)), "protected resource")
+		})
+	}
+	// Nor is that of an Error which no guard has made its own.
+	require.Equal(t, `Bearer realm="protected resource"`, challengeOf(t, &binding.Error{Reason: binding.ReasonCredentialsMissing}))
+}
+
 // A scope that would break the challenge is not in it: an Error may be a verifier's own.
 func TestChallengeNamesScopesOnlyIfAllAreScopeTokens(t *testing.T) {
 	t.Parallel()
 	for name, scopes := range map[string][]string{
 		"none": nil, "empty": {""}, "quote": {"accounts", `a"b`}, "backslash": {`a\`}, "space": {"a b"}, "CR LF": {"a\r\nX: 1"}, "not ASCII": {"ä"},
 	} {
-		parameters := parseChallenge(t, (&binding.Error{Reason: binding.ReasonScopeMissing, Scopes: scopes}).Challenge())
+		parameters := parseChallenge(t, challengeOf(t, (&binding.Error{Reason: binding.ReasonScopeMissing, Scopes: scopes})))
 		require.NotContains(t, parameters, "scope", name)
 		require.Equal(t, "insufficient_scope", parameters["error"], name)
 	}
@@ -81,7 +115,7 @@ func FuzzChallenge(f *testing.F) {
 		}
 		for token, code := range codes {
 			_, err := guard.Check(request(token))
-			parameters := parseChallenge(t, refusalOf(t, err).Challenge())
+			parameters := parseChallenge(t, challengeOf(t, refusalOf(t, err)))
 			require.Equal(t, realm, parameters["realm"])
 			require.Equal(t, address, parameters["resource_metadata"])
 			require.Equal(t, code, parameters["error"])

@@ -9,6 +9,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/certbound/certbound/binding/internal/grammar"
 )
 
 // Config says what a guard requires. [New] validates it, copies it and reports
@@ -17,73 +20,85 @@ type Config struct {
 	// Tokens verifies access tokens. Required.
 	Tokens TokenVerifier
 
-	// Certificates finds the client's certificate. Nil is the TLS connection
+	// Certificates finds the client's certificate. Nil means the TLS connection
 	// that the request came over; behind a proxy use package forwarded.
 	Certificates CertificateSource
 
-	// Policy says what becomes of tokens with and without a binding. The zero
-	// value requires one.
+	// Policy says how tokens with and without a binding are treated. The zero
+	// value, [RequireBound], requires a binding.
 	Policy Policy
 
 	// Audiences, if not nil, narrows the audiences that Tokens accepts: aud must
-	// hold one of these as well.
+	// also hold one of these. It must then name at least one.
 	Audiences []string
 
-	// Scopes are required of every request, all of them.
+	// Scopes are required of every request's token, all of them.
 	Scopes []string
+
+	// AnyScope, if not nil, also requires at least one of these scopes. It must
+	// then name at least one.
+	AnyScope []string
+
+	// Authentication is required of every request's token (RFC 9470). The zero
+	// value requires nothing.
+	Authentication Authentication
 
 	// AcceptDPoPScheme also accepts "Authorization: DPoP" (RFC 9449 §7.1)
 	// without a DPoP proof, for tokens that are bound to a certificate by
 	// x5t#S256 alone. Auth0 answers token_type DPoP for such tokens, and its
-	// clients send what they were told. An unbound token is refused under this
-	// scheme by every policy, and one bound by jkt always.
+	// clients send what they were told. Under this scheme an unbound token is
+	// refused by every policy, and one that is bound by jkt still needs a proof
+	// (see Proofs).
 	AcceptDPoPScheme bool
 
+	// Proofs reads DPoP proofs (RFC 9449): package dpop has a verifier. If it is
+	// nil, a token that is bound to a DPoP key (cnf jkt) is refused. If it is
+	// set, such a token must be sent under the scheme DPoP, with a proof that was
+	// not used before; a token that is also bound to a certificate needs both.
+	// Its type must be comparable, such as a pointer, and the policy must not be
+	// DangerouslyBearerOnly.
+	Proofs ProofVerifier
+
+	// RequireProof refuses a token that is not bound to a DPoP key, and
+	// RequireCertificate one that is not bound to a certificate: with both, a
+	// token needs two bindings. With neither, a binding of either kind will do.
+	// Both need the policy RequireBound, and RequireProof needs Proofs.
+	RequireProof, RequireCertificate bool
+
 	// Realm is the challenge's realm, in printable ASCII without quote and
-	// backslash (RFC 6750 §3).
+	// backslash (RFC 6750 §3). Without it, a challenge that would have no
+	// parameter gets the realm "protected resource".
 	Realm string
 
 	// ResourceMetadata is the https URL of this resource's metadata, for the
 	// challenge (RFC 9728 §5.1).
 	ResourceMetadata string
 
-	// Authorize, if not nil, is the application's own rule, asked last, for
-	// every request, whether or not its token was seen before: revocation
-	// lists, client allow-lists, rules about certificates. The certificate is
-	// the zero Certificate for a token without binding. Return nil to accept;
-	// an error that wraps [ErrTokenRevoked] answers 401 invalid_token, one that
-	// wraps [ErrUnavailable] 503, any other 403.
+	// Authorize, if not nil, is the application's own rule, asked last, for every
+	// request, whether or not its token was seen before: revocation lists, client
+	// allow-lists, rules about certificates. For a token that is not bound to a
+	// certificate, certificate is the zero Certificate. Return nil to accept. An
+	// error that is an [*Error] is answered by its Reason: [ReasonTokenRevoked]
+	// is 401 invalid_token, [ReasonUnavailable] 503. Any other error is 403, or
+	// 503 if the request ended and the error is ctx's.
 	Authorize func(ctx context.Context, token *Token, certificate Certificate) error
 
-	// OnError, if not nil, writes the body of a refusal, in every framework
-	// alike. Status, challenge and Cache-Control are decided and cannot be
-	// changed; Content-Type is OnError's to set.
+	// OnError, if not nil, writes the body of a refusal, in the same way in every
+	// framework. The status and what [Error.SetHeader] sets are decided and
+	// cannot be changed; OnError sets Content-Type itself.
 	OnError func(w http.ResponseWriter, r *http.Request, refusal *Error)
 
-	// Observe, if not nil, is told of every decision, before the handler runs.
-	// It must be quick and safe for concurrent use. [LogEvents] makes one.
+	// Observe, if not nil, is called with every decision, before the handler
+	// runs. It must be quick and safe for concurrent use. [LogEvents] makes one.
+	// Without it, answers with status 500, which are the server's own fault, are
+	// written to slog.Default(), each kind at most once a minute.
 	Observe func(ctx context.Context, event Event)
+
+	// Clock returns the time against which Authentication.MaxAge is checked, here
+	// and in [CheckAuthentication]. Nil means time.Now. A token's other times are
+	// checked by its verifier, which has a clock of its own.
+	Clock func() time.Time
 }
-
-// A Policy says what a guard makes of tokens with and without a binding. A
-// token whose confirmation is present but not understood is refused under every
-// policy, and no policy ignores a binding.
-type Policy int
-
-const (
-	// RequireBound, the zero value: a token must be bound, and match.
-	RequireBound Policy = iota
-
-	// DangerouslyAcceptUnbound accepts tokens without a confirmation as bearer
-	// tokens: whoever steals one can use it. A bound token must match. It is
-	// for the time in which clients change over.
-	DangerouslyAcceptUnbound
-
-	// DangerouslyBearerOnly accepts tokens without a confirmation and refuses
-	// bound ones: for a route that has no mutual TLS, where a bound token
-	// should never have been sent.
-	DangerouslyBearerOnly
-)
 
 // New returns a guard, or an error that joins a [ConfigError] for every mistake
 // in the configuration.
@@ -102,21 +117,51 @@ func New(config Config) (*Guard, error) {
 	switch {
 	case isNil(config.Certificates):
 		mistake("Certificates", "the CertificateSource is nil")
-	case !reflect.ValueOf(config.Certificates).Comparable():
-		mistake("Certificates", "the CertificateSource must be of a comparable type, such as a pointer")
 	default:
 		headers = foldedHeaders(config.Certificates)
 	}
-	if config.Policy < RequireBound || config.Policy > DangerouslyBearerOnly {
-		mistake("Policy", "%d is no policy", config.Policy)
+	if !config.Policy.isKnown() {
+		mistake("Policy", "%d is not a policy", int(config.Policy))
 	}
 	if config.Audiences != nil && (len(config.Audiences) == 0 || slices.Contains(config.Audiences, "")) {
 		mistake("Audiences", "must be nil, or name at least one audience and no empty one")
 	}
-	for _, scope := range config.Scopes {
-		if !isScopeToken(scope) {
-			mistake("Scopes", "%q is no scope token (RFC 6749 section 3.3)", scope)
+	if config.AnyScope != nil && len(config.AnyScope) == 0 {
+		mistake("AnyScope", "must be nil, or name at least one scope")
+	}
+	for _, list := range []struct {
+		field  string
+		scopes []string
+	}{{"Scopes", config.Scopes}, {"AnyScope", config.AnyScope}} {
+		for _, scope := range list.scopes {
+			if !grammar.IsScopeToken(scope) {
+				mistake(list.field, "%q is not a scope token (RFC 6749 section 3.3)", scope)
+			}
 		}
+	}
+	var algorithms string
+	switch {
+	case config.Proofs == nil:
+		if config.RequireProof {
+			mistake("RequireProof", "needs Proofs, which reads the proofs")
+		}
+	case isNil(config.Proofs):
+		mistake("Proofs", "the ProofVerifier is nil")
+	case !reflect.ValueOf(config.Proofs).Comparable():
+		mistake("Proofs", "the ProofVerifier must be of a comparable type, such as a pointer")
+	case config.Policy == DangerouslyBearerOnly:
+		mistake("Proofs", "DangerouslyBearerOnly refuses every token that a proof could be for")
+	default:
+		algorithms = strings.Join(config.Proofs.Algorithms(), " ")
+		if algorithms == "" || !isQuotable(algorithms) {
+			mistake("Proofs", "the ProofVerifier must name the algorithms that it accepts")
+		}
+	}
+	if (config.RequireProof || config.RequireCertificate) && config.Policy != RequireBound {
+		mistake("Policy", "RequireProof and RequireCertificate need RequireBound")
+	}
+	if problem := config.Authentication.problem(); problem != "" {
+		mistake("Authentication", "%s", problem)
 	}
 	if !isQuotable(config.Realm) {
 		mistake("Realm", "must be printable ASCII without quote and backslash (RFC 6750 section 3)")
@@ -126,6 +171,9 @@ func New(config Config) (*Guard, error) {
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" || u.User != nil || !isQuotable(m) || strings.Contains(m, " ") {
 			mistake("ResourceMetadata", "must be an https URL (RFC 9728 section 3)")
 		}
+	}
+	if config.Clock == nil {
+		config.Clock = time.Now
 	}
 	if len(mistakes) > 0 {
 		return nil, fmt.Errorf("binding: the guard's Config is wrong: %w", errors.Join(mistakes...))
@@ -137,17 +185,24 @@ func New(config Config) (*Guard, error) {
 		policy:             config.Policy,
 		audiences:          slices.Clone(config.Audiences),
 		scopes:             slices.Clone(config.Scopes),
+		anyScope:           slices.Clone(config.AnyScope),
+		authentication:     config.Authentication.clone(),
 		acceptDPoP:         config.AcceptDPoPScheme,
+		proofs:             config.Proofs,
+		proofAlgorithms:    algorithms,
+		requireProof:       config.RequireProof,
+		requireCertificate: config.RequireCertificate,
 		realm:              config.Realm,
 		resourceMetadata:   config.ResourceMetadata,
 		authorize:          config.Authorize,
 		onError:            config.OnError,
 		observe:            config.Observe,
+		clock:              config.Clock,
 	}, nil
 }
 
-// isNil also sees a nil pointer in an interface, which is what is left of a
-// constructor whose error was dropped, and a nil function.
+// isNil also sees a nil function, and a nil pointer in an interface: that is
+// what remains when the error of a constructor was dropped.
 func isNil(v any) bool {
 	value := reflect.ValueOf(v)
 	kind := value.Kind()
@@ -155,13 +210,9 @@ func isNil(v any) bool {
 }
 
 func foldedHeaders(source CertificateSource) map[string]struct{} {
-	reader, ok := source.(headerSource)
-	if !ok {
-		return nil
-	}
 	folded := make(map[string]struct{})
-	for _, name := range reader.Headers() {
-		folded[foldName(name)] = struct{}{}
+	for _, name := range source.Headers() {
+		folded[grammar.FoldName(name)] = struct{}{}
 	}
 	return folded
 }

@@ -1,8 +1,12 @@
 package binding_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,20 +17,33 @@ import (
 func mistakes(t *testing.T, err error) []binding.ConfigError {
 	t.Helper()
 	require.Error(t, err)
-	for {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			var all []binding.ConfigError
-			for _, one := range joined.Unwrap() {
-				var mistake binding.ConfigError
-				require.ErrorAs(t, one, &mistake)
-				require.NotEmpty(t, mistake.Problem)
-				all = append(all, mistake)
-			}
-			return all
-		}
-		wrapper, ok := err.(interface{ Unwrap() error })
-		require.True(t, ok, "%v joins nothing", err)
-		err = wrapper.Unwrap()
+	all := slices.Collect(binding.ConfigErrors(err))
+	for _, mistake := range all {
+		require.NotEmpty(t, mistake.Problem)
+	}
+	return all
+}
+
+func TestConfigErrors(t *testing.T) {
+	t.Parallel()
+	a, b, c := binding.ConfigError{Field: "A"}, binding.ConfigError{Field: "B"}, binding.ConfigError{Field: "C"}
+	other := errors.New("another error")
+	for name, test := range map[string]struct {
+		err  error
+		want []binding.ConfigError
+	}{
+		"nil":        {nil, nil},
+		"none":       {other, nil},
+		"one":        {a, []binding.ConfigError{a}},
+		"wrapped":    {fmt.Errorf("x: %w", fmt.Errorf("y: %w", a)), []binding.ConfigError{a}},
+		"joined":     {errors.Join(a, other, b), []binding.ConfigError{a, b}},
+		"the deep":   {errors.Join(fmt.Errorf("x: %w", errors.Join(a, b)), c), []binding.ConfigError{a, b, c}},
+		"two in one": {fmt.Errorf("%w and %w", b, a), []binding.ConfigError{b, a}},
+	} {
+		require.Equal(t, test.want, slices.Collect(binding.ConfigErrors(test.err)), name)
+	}
+	for range binding.ConfigErrors(errors.Join(errors.Join(a, b), c)) {
+		break // and nothing more is yielded, which would panic
 	}
 }
 
@@ -56,8 +73,12 @@ type sourceFunc func(*http.Request) (binding.Certificate, error)
 
 func (f sourceFunc) ClientCertificate(r *http.Request) (binding.Certificate, error) { return f(r) }
 
+func (f sourceFunc) Headers() []string { return nil }
+
 // sourceOf is a source that is comparable if what it holds is.
 type sourceOf struct{ any }
+
+func (sourceOf) Headers() []string { return nil }
 
 func (sourceOf) ClientCertificate(*http.Request) (binding.Certificate, error) {
 	return binding.Certificate{}, nil
@@ -70,15 +91,27 @@ func TestNewValidatesEachField(t *testing.T) {
 		field  string // "": the Config is good
 		change func(*binding.Config)
 	}{
-		"good":                                   {"", func(*binding.Config) {}},
-		"Tokens nil":                             {"Tokens", func(c *binding.Config) { c.Tokens = nil }},
-		"Tokens a nil pointer":                   {"Tokens", func(c *binding.Config) { c.Tokens = (*pointerVerifier)(nil) }},
-		"Tokens a nil function":                  {"Tokens", func(c *binding.Config) { c.Tokens = verifierFunc(nil) }},
-		"Certificates nil":                       {"", func(c *binding.Config) { c.Certificates = nil }},
-		"Certificates a nil pointer":             {"Certificates", func(c *binding.Config) { c.Certificates = (*headerSource)(nil) }},
-		"Certificates a function":                {"Certificates", func(c *binding.Config) { c.Certificates = sourceFunc(nil) }},
-		"Certificates a comparable struct":       {"", func(c *binding.Config) { c.Certificates = sourceOf{1} }},
-		"Certificates not comparable inside":     {"Certificates", func(c *binding.Config) { c.Certificates = sourceOf{[]int{1}} }},
+		"good":                               {"", func(*binding.Config) {}},
+		"Tokens nil":                         {"Tokens", func(c *binding.Config) { c.Tokens = nil }},
+		"Tokens a nil pointer":               {"Tokens", func(c *binding.Config) { c.Tokens = (*pointerVerifier)(nil) }},
+		"Tokens a nil function":              {"Tokens", func(c *binding.Config) { c.Tokens = verifierFunc(nil) }},
+		"Certificates nil":                   {"", func(c *binding.Config) { c.Certificates = nil }},
+		"Certificates a nil pointer":         {"Certificates", func(c *binding.Config) { c.Certificates = (*headerSource)(nil) }},
+		"Certificates a function":            {"Certificates", func(c *binding.Config) { c.Certificates = sourceFunc(nil) }},
+		"Certificates a comparable struct":   {"", func(c *binding.Config) { c.Certificates = sourceOf{1} }},
+		"Certificates not comparable inside": {"", func(c *binding.Config) { c.Certificates = sourceOf{[]int{1}} }},
+		"AnyScope empty":                     {"AnyScope", func(c *binding.Config) { c.AnyScope = []string{} }},
+		"A/32 AnyScope with a quote":         {"AnyScope", func(c *binding.Config) { c.AnyScope = []string{"good", `a"b`} }},
+		"AnyScope":                           {"", func(c *binding.Config) { c.AnyScope = []string{"a", "b"} }},
+		"Authentication": {"", func(c *binding.Config) {
+			c.Authentication = binding.Authentication{ACRValues: []string{"urn:a", "2"}, MaxAge: time.Second}
+		}},
+		"Authentication, no value":               {"Authentication", func(c *binding.Config) { c.Authentication.ACRValues = []string{} }},
+		"Authentication, an empty value":         {"Authentication", func(c *binding.Config) { c.Authentication.ACRValues = []string{"a", ""} }},
+		"Authentication, two values in one":      {"Authentication", func(c *binding.Config) { c.Authentication.ACRValues = []string{"a b"} }},
+		"A/32 Authentication with a quote":       {"Authentication", func(c *binding.Config) { c.Authentication.ACRValues = []string{`a"`} }},
+		"Authentication, MaxAge negative":        {"Authentication", func(c *binding.Config) { c.Authentication.MaxAge = -time.Second }},
+		"Authentication, MaxAge under a second":  {"Authentication", func(c *binding.Config) { c.Authentication.MaxAge = time.Second - 1 }},
 		"Policy negative":                        {"Policy", func(c *binding.Config) { c.Policy = -1 }},
 		"Policy beyond the last":                 {"Policy", func(c *binding.Config) { c.Policy = binding.DangerouslyBearerOnly + 1 }},
 		"Policy the last":                        {"", func(c *binding.Config) { c.Policy = binding.DangerouslyBearerOnly }},
@@ -146,9 +179,13 @@ func TestNewCopiesItsConfig(t *testing.T) {
 		Tokens:    plain{},
 		Audiences: []string{audience},
 		Scopes:    []string{"accounts"},
+		AnyScope:  []string{"payments"},
+
+		Authentication: binding.Authentication{ACRValues: []string{"1"}},
 	}
 	guard := newGuard(t, config)
-	config.Audiences[0], config.Scopes[0] = "https://other.example", "admin"
-	_, err := guard.Check(request(bearer(claims(t, nil))))
+	config.Audiences[0], config.Scopes[0], config.AnyScope[0] = "https://other.example", "admin", "admin"
+	config.Authentication.ACRValues[0] = "2"
+	_, err := guard.Check(request(bearer(claims(t, members{"acr": "1"}))))
 	require.NoError(t, err)
 }

@@ -1,46 +1,63 @@
 package binding
 
-import "github.com/certbound/certbound/binding/internal/object"
+import "github.com/certbound/certbound/binding/internal/strictjson"
+
+// A confirmation is what a token is bound to: nothing, a certificate, a DPoP
+// key, or both. Then each must be proven.
+type confirmation struct {
+	hasCertificate bool
+	hasKey         bool
+	certificate    Thumbprint
+	key            KeyThumbprint
+}
 
 // confirmationOf reads the value of a cnf claim that is present (RFC 7800 §3.1,
-// RFC 8705 §3.1). It returns the thumbprint that the token is bound to.
+// RFC 8705 §3.1, RFC 9449 §6.1).
 //
-// A confirmation has three states: absent (then this is not called), a
-// certificate's, and anything else. Anything else is an error under every
-// policy, because a binding that we cannot check is not a missing binding:
-// RFC 7800 §3.1 lets an application require that it understands the members,
-// and this one does.
-func confirmationOf(value string) (Thumbprint, *Error) {
-	var memory [4]object.Member
-	members, err := object.AppendParse(memory[:0], value)
+// A confirmation has three states: absent (then this is not called); naming a
+// certificate, a key or both; and anything else. Anything else is an error
+// under every policy, because a binding that we cannot check is not a missing
+// binding: RFC 7800 §3.1 lets an application require that it understands the
+// members, and this one does.
+func confirmationOf(value string) (confirmation, *Error) {
+	var memory [4]strictjson.Member
+	members, err := strictjson.AppendObject(memory[:0], value)
 	if err != nil { // null, a string, a number, an array
-		return Thumbprint{}, &Error{Reason: ReasonConfirmationMalformed, Cause: err}
+		return confirmation{}, &Error{Reason: ReasonConfirmationMalformed, Cause: err}
 	}
-	var thumbprint, dpop *object.Member
-	for i, member := range members {
-		switch member.Name {
+	var c confirmation
+	for _, m := range members {
+		var digest [thumbprintBytes]byte
+		var refusal *Error
+		switch m.Name {
 		case "x5t#S256":
-			thumbprint = &members[i]
+			digest, refusal = digestOf(m.Value)
+			c.hasCertificate, c.certificate = true, digest
 		case "jkt":
-			dpop = &members[i]
+			digest, refusal = digestOf(m.Value)
+			c.hasKey, c.key = true, digest
+		case "jwk", "jwe", "jku":
+			// RFC 7800 §3.1: at most one of the members names a key. These name a key
+			// that we cannot ask the client to prove.
+			refusal = &Error{Reason: ReasonConfirmationUnsupported}
+		}
+		// RFC 7800 §3.1: members that are not understood are ignored. kid only
+		// says which of a key's names is meant.
+		if refusal != nil {
+			return confirmation{}, refusal
 		}
 	}
-	if dpop != nil {
-		// RFC 9449 §7.2: a DPoP-bound token needs a DPoP proof, which this
-		// library cannot check. Beside x5t#S256 both would have to be proven.
-		return Thumbprint{}, &Error{Reason: ReasonConfirmationDPoP}
+	if !c.hasCertificate && !c.hasKey { // {}, or only members that we do not understand
+		return confirmation{}, &Error{Reason: ReasonConfirmationUnsupported}
 	}
-	if thumbprint == nil { // {}, or only members that we do not understand
-		return Thumbprint{}, &Error{Reason: ReasonConfirmationUnsupported}
-	}
-	text, ok := object.String(thumbprint.Value)
+	return c, nil
+}
+
+// digestOf reads the JSON string that both members are: one rule for both.
+func digestOf(value string) ([thumbprintBytes]byte, *Error) {
+	text, ok := strictjson.String(value)
 	if !ok {
-		return Thumbprint{}, &Error{Reason: ReasonThumbprintMalformed}
+		return [thumbprintBytes]byte{}, &Error{Reason: ReasonThumbprintMalformed}
 	}
-	parsed, err := ParseThumbprint(text)
-	if err != nil {
-		return Thumbprint{}, AsError(err)
-	}
-	// RFC 7800 §3.1: members beside it that are not understood are ignored.
-	return parsed, nil
+	return parseDigest(text)
 }

@@ -25,10 +25,10 @@ func badConfirmations(t testing.TB) map[string]badConfirmation {
 	const (
 		malformed   = binding.ReasonConfirmationMalformed
 		unsupported = binding.ReasonConfirmationUnsupported
-		dpop        = binding.ReasonConfirmationDPoP
 		thumbprint  = binding.ReasonThumbprintMalformed
 	)
 	good := `"x5t#S256":"` + appendixA + `"`
+	key := `"jkt":"` + appendixA + `"`
 	all := map[string]badConfirmation{
 		"F/150 null":                               {`null`, malformed},
 		"F/150 string":                             {`"` + appendixA + `"`, malformed},
@@ -51,12 +51,16 @@ func badConfirmations(t testing.TB) map[string]badConfirmation {
 		"F/160 name with a space":                  {`{"x5t#S256 ":"` + appendixA + `"}`, unsupported},
 		"F/163 x5t alone":                          {`{"x5t":"4L9fTBMb-b4PCMoyIB3fX7VCnY4"}`, unsupported},
 		"F/163 x5t#S512 alone":                     {`{"x5t#S512":"` + strings.Repeat("A", 86) + `"}`, unsupported},
-		"F/164 jkt alone":                          {`{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`, dpop},
-		"F/164 jkt null":                           {`{"jkt":null}`, dpop},
-		"F/165 jkt behind x5t#S256":                {`{` + good + `,"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`, dpop},
-		"F/165 jkt in front of x5t#S256":           {`{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",` + good + `}`, dpop},
-		"F/165 jkt null beside x5t#S256":           {`{` + good + `,"jkt":null}`, dpop},
-		"F/165 jkt beside a malformed one":         {`{"x5t#S256":"","jkt":""}`, dpop},
+		"F/164 jkt null":                           {`{"jkt":null}`, thumbprint},
+		"F/165 jkt null beside x5t#S256":           {`{` + good + `,"jkt":null}`, thumbprint},
+		"F/165 jkt beside a malformed one":         {`{"x5t#S256":"","jkt":""}`, thumbprint},
+		"M/415 jwk beside x5t#S256":                {`{` + good + `,"jwk":{"kty":"EC"}}`, unsupported},
+		"M/415 jwk null beside x5t#S256":           {`{"jwk":null,` + good + `}`, unsupported},
+		"M/415 jwe beside x5t#S256":                {`{` + good + `,"jwe":"a.b.c.d.e"}`, unsupported},
+		"M/415 jku and kid beside x5t#S256":        {`{"kid":"1","jku":"https://example.com/keys",` + good + `}`, unsupported},
+		"L/449 jwk beside jkt":                     {`{` + key + `,"jwk":{"kty":"EC"}}`, unsupported},
+		"L/449 jwe beside jkt":                     {`{"jwe":"a.b.c.d.e",` + key + `}`, unsupported},
+		"L/449 jku beside both":                    {`{` + good + `,"jku":"https://example.com/keys",` + key + `}`, unsupported},
 		"F/166 jwk alone":                          {`{"jwk":{"kty":"EC"}}`, unsupported},
 		"F/166 jwe alone":                          {`{"jwe":"a.b.c.d.e"}`, unsupported},
 		"F/166 jku alone":                          {`{"jku":"https://example.com/keys"}`, unsupported},
@@ -72,6 +76,8 @@ func badConfirmations(t testing.TB) map[string]badConfirmation {
 		value, err := json.Marshal(wrong.value)
 		require.NoError(t, err)
 		all[name] = badConfirmation{`{"x5t#S256":` + string(value) + `}`, wrong.reason}
+		all["L/363 jkt, "+name] = badConfirmation{`{"jkt":` + string(value) + `}`, wrong.reason}
+		all["L/363 jkt beside x5t#S256, "+name] = badConfirmation{`{` + good + `,"jkt":` + string(value) + `}`, wrong.reason}
 	}
 	return all
 }
@@ -92,8 +98,8 @@ func TestConfirmationNotUnderstoodIsRefusedUnderEveryPolicy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			payload := claims(t, members{"cnf": json.RawMessage(test.cnf)})
-			token, err := binding.ParseToken(payload)
-			require.Nil(t, token)
+			parsed, err := binding.ParseClaims(payload)
+			require.Zero(t, parsed)
 			requireRefused(t, err, test.reason, 401)
 
 			for policy, guard := range guards {
@@ -134,7 +140,7 @@ func TestConfirmationThatCanBeReadInTwoWaysIsMalformed(t *testing.T) {
 			t.Parallel()
 			payload := claims(t, nil)
 			payload = append(payload[:len(payload)-1], ","+tail+"}"...)
-			_, err := binding.ParseToken(payload)
+			_, err := binding.ParseClaims(payload)
 			requireRefused(t, err, binding.ReasonTokenMalformed, 401)
 			_, err = newGuard(t, binding.Config{Policy: binding.DangerouslyAcceptUnbound}).Check(request(bearer(payload)))
 			requireRefused(t, err, binding.ReasonTokenMalformed, 401)
@@ -152,16 +158,22 @@ func TestConfirmationThatIsUnderstood(t *testing.T) {
 		"F/167 with x5t#uri behind it":         `{` + good + `,"x5t#uri":"https://example.com"}`,
 		"F/167 with an unknown one before it":  `{"x5t#uri":["a",{"b":null}],` + good + `}`,
 		"F/167 with x5t beside it":             `{"x5t":"4L9fTBMb-b4PCMoyIB3fX7VCnY4",` + good + `}`,
-		"F/167 with kid and jwk beside it":     `{"kid":"1","jwk":{"kty":"EC"},` + good + `}`,
+		"M/415 with kid beside it":             `{"kid":"1",` + good + `}`,
+		"N/434 with unknown ones beside it":    `{"kc-x":"1",` + good + `,"JWK":{},"y":{"jwk":1}}`,
 		"F/160 with X5T#S256 beside it":        `{"X5T#S256":"","x5t#ſ256":null,` + good + `}`,
 		"F/145 name and value by JSON escapes": `{"\u0078\u0035t#S256":"\u0041` + appendixA[1:] + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			payload := claims(t, members{"cnf": json.RawMessage(cnf)})
-			thumbprint, bound := mustParse(t, payload).Thumbprint()
+			token := valid(t, payload)
+			require.True(t, token.Bound())
+			thumbprint, bound := token.Thumbprint()
 			require.True(t, bound)
 			require.Equal(t, appendixA, thumbprint.String())
+			key, bound := token.KeyThumbprint()
+			require.False(t, bound)
+			require.Zero(t, key)
 
 			guard := newGuard(t, binding.Config{})
 			_, err := guard.Check(request(bearer(payload), certificate))
@@ -170,6 +182,46 @@ func TestConfirmationThatIsUnderstood(t *testing.T) {
 			requireRefused(t, err, binding.ReasonThumbprintMismatch, 401)
 			_, err = guard.Check(request(bearer(payload)))
 			requireRefused(t, err, binding.ReasonCertificateMissing, 401)
+		})
+	}
+}
+
+// A token that is bound to a DPoP key, alone or beside a certificate, is not one without a binding, nor one of a certificate.
+// A guard that reads no proofs refuses it under every policy.
+func TestConfirmationOfAKey(t *testing.T) {
+	t.Parallel()
+	certificate := readCertificate(t, "rfc8705-appendix-a.pem")
+	const key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+	jkt, x5t := `"jkt":"`+key+`"`, `"x5t#S256":"`+appendixA+`"`
+	for name, test := range map[string]struct {
+		cnf  string
+		both bool
+	}{
+		"F/164 jkt alone":                 {`{` + jkt + `}`, false},
+		"N/434 jkt beside kc-jkt-type":    {`{` + jkt + `,"kc-jkt-type":"x"}`, false},
+		"L/449 jkt beside kid":            {`{"kid":"1",` + jkt + `}`, false},
+		"F/165 jkt behind x5t#S256":       {`{` + x5t + `,` + jkt + `}`, true},
+		"F/165 jkt in front of x5t#S256":  {`{` + jkt + `,` + x5t + `}`, true},
+		"L/449 both, an unknown one, kid": {`{"x":{},` + jkt + `,"kid":1,` + x5t + `}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			payload := claims(t, members{"cnf": json.RawMessage(test.cnf)})
+			token := valid(t, payload)
+			require.True(t, token.Bound())
+			thumbprint, bound := token.KeyThumbprint()
+			require.True(t, bound)
+			require.Equal(t, key, thumbprint.String())
+			ofCertificate, bound := token.Thumbprint()
+			require.Equal(t, test.both, bound)
+			require.Equal(t, test.both, ofCertificate == binding.ThumbprintOf(certificate))
+			for _, policy := range allPolicies {
+				for _, scheme := range []bool{false, true} {
+					guard := newGuard(t, binding.Config{Policy: policy, AcceptDPoPScheme: scheme})
+					_, err := guard.Check(request(bearer(payload), certificate))
+					requireRefused(t, err, binding.ReasonConfirmationDPoP, 401)
+				}
+			}
 		})
 	}
 }
@@ -193,9 +245,10 @@ func TestConfirmationThatIsAbsent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			payload := claims(t, changes)
-			thumbprint, bound := mustParse(t, payload).Thumbprint()
+			thumbprint, bound := valid(t, payload).Thumbprint()
 			require.False(t, bound)
 			require.Zero(t, thumbprint)
+			require.False(t, valid(t, payload).Bound())
 
 			r := request(bearer(payload), readCertificate(t, "rfc8705-appendix-a.pem"))
 			_, err := newGuard(t, binding.Config{}).Check(r)

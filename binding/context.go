@@ -3,7 +3,10 @@ package binding
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"mime/multipart"
 	"net/http"
+	"sync"
 )
 
 // An admission is what a guard leaves in the context of a request that it
@@ -11,10 +14,14 @@ import (
 type admission struct {
 	context.Context
 
-	guard   *Guard
-	token   *Token
-	reading *reading
-	outer   *admission // of the guard outside this one, if any
+	guard       *Guard
+	token       *Token
+	certificate *Certificate // proven, or nil
+	scheme      scheme
+	proven      *provenProof    // or nil
+	nonce       string          // for the answer, or ""
+	removed     http.Header     // by this guard and those outside it
+	form        *multipart.Form // that the request had before
 }
 
 // Value returns the admission itself for our key.
@@ -25,21 +32,15 @@ func (a *admission) Value(key any) any {
 	return a.Context.Value(key)
 }
 
-// String is what a log of the context shows: nothing of the token, and of a
-// context below it only what that shows of itself.
-func (a *admission) String() string {
-	if below, ok := a.Context.(fmt.Stringer); ok {
-		return below.String() + ".admitted"
-	}
-	return fmt.Sprintf("%T.admitted", a.Context)
-}
+// String is what a log of the context shows: nothing of the token, and only the
+// name of the context below.
+func (a *admission) String() string { return contextName(a.Context) + ".admitted" }
 
-// A reading is what a CertificateSource that reads header fields has said.
-// [Guard.Admit] removes those fields, so that a guard further in, with the same
-// source, could not read them again.
-type reading struct {
-	certificate Certificate
-	err         error
+func contextName(ctx context.Context) string {
+	if named, ok := ctx.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return fmt.Sprintf("%T", ctx)
 }
 
 type contextKey struct{}
@@ -49,63 +50,63 @@ func admissionOf(ctx context.Context) *admission {
 	return a
 }
 
+// admissionFor is admissionOf for the application. It logs a mistake that is
+// easily made in gin: gin's own context is a context.Context, but does not hold
+// what the request's context holds.
+func admissionFor(ctx context.Context) *admission {
+	if a := admissionOf(ctx); a != nil {
+		return a
+	}
+	if fmt.Sprintf("%T", ctx) == "*gin.Context" {
+		toldOfContext.Do(func() {
+			slog.Default().ErrorContext(ctx, "binding: TokenFromContext or CertificateFromContext was given gin's own context, "+
+				"in which no guard leaves anything: give it c.Request.Context()")
+		})
+	}
+	return nil
+}
+
+var toldOfContext sync.Once
+
 // TokenFromContext returns the token of a request that a guard has admitted. It
 // is the same in every framework: gin and echo handlers pass the context of
 // their *http.Request.
 func TokenFromContext(ctx context.Context) (*Token, bool) {
-	if a := admissionOf(ctx); a != nil {
+	if a := admissionFor(ctx); a != nil {
 		return a.token, true
 	}
 	return nil, false
 }
 
+// CertificateFromContext returns the client certificate that the request's
+// token is bound to, and that its client has proven to hold, whether it came
+// over TLS or from a proxy. It returns false for a token that is not bound to a
+// certificate, even if the client presented one.
+func CertificateFromContext(ctx context.Context) (Certificate, bool) {
+	if a := admissionFor(ctx); a != nil {
+		return a.certificate.orNone(), a.certificate != nil
+	}
+	return Certificate{}, false
+}
+
 // admit returns the request to hand on.
-func (g *Guard) admit(r *http.Request, token *Token, read *reading) *http.Request {
-	ctx := r.Context()
-	admitted := &admission{Context: ctx, guard: g, token: token, reading: read, outer: admissionOf(ctx)}
-	return g.withoutCertificate(r).WithContext(admitted)
+func (g *Guard) admit(r *http.Request, d *decision) *http.Request {
+	stripped, removed := g.withoutCertificate(r)
+	d.removed, d.form = merged(removed, removedFrom(d.Context)), r.MultipartForm
+	if d.proof != nil {
+		d.proven, d.nonce = d.proof.proven, d.proof.newerNonce(g)
+	}
+	return stripped.WithContext(&d.admission)
 }
 
-// readBefore returns what a guard outside this one has read from the same
-// source of header fields.
-func (g *Guard) readBefore(ctx context.Context) *reading {
-	for a := admissionOf(ctx); a != nil; a = a.outer {
-		if a.reading != nil && a.guard.certificates == g.certificates {
-			return a.reading
-		}
+// RemoveUpload removes the temporary files of a multipart upload to a request
+// that [Guard.Admit] returned. net/http would leave them: it only knows the
+// request that it made itself, and Admit returns a copy. Without such files
+// RemoveUpload does nothing. An adapter calls it when the handler is done, even
+// if the handler panicked.
+func RemoveUpload(admitted *http.Request) {
+	a := admissionOf(admitted.Context())
+	if form := admitted.MultipartForm; a != nil && form != nil && form != a.form {
+		_ = form.RemoveAll() // as net/http: what cannot be removed is the system's to clean up
 	}
-	return nil
-}
-
-// withoutCertificate returns the request without the header fields that the
-// guard's CertificateSource reads, and without any field that a server further
-// on could take for one of them ("_" and "." for "-", as CGI does). It leaves r
-// as it is.
-func (g *Guard) withoutCertificate(r *http.Request) *http.Request {
-	if len(g.certificateHeaders) == 0 {
-		return r
-	}
-	stripped := new(http.Request)
-	*stripped = *r
-	stripped.Header = make(http.Header, len(r.Header))
-	for name, values := range r.Header {
-		if _, remove := g.certificateHeaders[foldName(name)]; !remove {
-			stripped.Header[name] = values
-		}
-	}
-	return stripped
-}
-
-// foldName returns a field name as the least careful reader takes it.
-func foldName(name string) string {
-	folded := []byte(name)
-	for i, c := range folded {
-		switch {
-		case 'A' <= c && c <= 'Z':
-			folded[i] = c | 0x20
-		case !isAlnum(c):
-			folded[i] = '-'
-		}
-	}
-	return string(folded)
 }

@@ -3,6 +3,7 @@ package binding_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,4 +61,47 @@ func TestContextOfAnAdmittedRequest(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf(format, admitted.Context()), "alice")
 		require.NotContains(t, fmt.Sprintf(format, admitted), "alice")
 	}
+}
+
+// The certificate that was proven is in the context, over TLS and behind a proxy, and none that was merely presented.
+func TestCertificateFromContext(t *testing.T) {
+	t.Parallel()
+	leaf := newCertificate(t, "client-1").Leaf
+	bound, unbound := bearer(claims(t, boundTo(leaf))), bearer(claims(t, nil))
+	accepting := binding.Config{Policy: binding.DangerouslyAcceptUnbound}
+	for name, test := range map[string]struct {
+		config binding.Config
+		r      *http.Request
+		want   []byte
+	}{
+		"over TLS":                         {binding.Config{}, request(bound, leaf), leaf.Raw},
+		"behind a proxy":                   {binding.Config{Certificates: &headerSource{names: []string{"X-Client-Cert"}}}, forward(request(bound), leaf), leaf.Raw},
+		"a bound token, unbound are taken": {accepting, request(bound, leaf), leaf.Raw},
+		"a token without one":              {accepting, request(unbound, leaf), nil},
+		"bearer only":                      {binding.Config{Policy: binding.DangerouslyBearerOnly}, request(unbound, leaf), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			guard := newGuard(t, test.config)
+			for _, guards := range [][]*binding.Guard{{guard}, {guard, guard}} {
+				_, r := nest(test.r, guards...)
+				require.NotNil(t, r)
+				certificate, ok := binding.CertificateFromContext(r.Context())
+				require.Equal(t, test.want != nil, ok)
+				require.Equal(t, test.want, certificate.DER)
+				if ok {
+					require.Equal(t, binding.ThumbprintOf(leaf), certificate.Thumbprint)
+				}
+			}
+		})
+	}
+	// The digest alone is enough, and a context without a guard has none.
+	digest := newGuard(t, binding.Config{Certificates: certificateOf(binding.Certificate{Thumbprint: binding.ThumbprintOf(leaf)})})
+	admitted, err := digest.Admit(request(bound))
+	require.NoError(t, err)
+	certificate, ok := binding.CertificateFromContext(admitted.Context())
+	require.True(t, ok)
+	require.Equal(t, binding.ThumbprintOf(leaf), certificate.Thumbprint)
+	_, ok = binding.CertificateFromContext(t.Context())
+	require.False(t, ok)
 }

@@ -17,7 +17,7 @@ func TestImportsAreOfTheStandardLibrary(t *testing.T) {
 	goTool, err := exec.LookPath("go")
 	require.NoError(t, err, "this test asks the go command")
 	const module = "github.com/certbound/certbound"
-	for _, path := range []string{"binding", "binding/internal/object", "binding/internal/eventlog", "binding/forwarded", "adapters/bindhttp"} {
+	for _, path := range []string{"binding", "binding/internal/strictjson", "binding/internal/grammar", "binding/events", "binding/forwarded", "adapters/bindhttp"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			folder := filepath.Join("..", filepath.FromSlash(path))

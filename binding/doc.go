@@ -1,12 +1,15 @@
 // Package binding decides whether a request proves that its access token was
-// issued to the client that sends it: mutual-TLS certificate-bound access
-// tokens, RFC 8705.
+// issued to the client that sends it: with the client's certificate (mutual
+// TLS, RFC 8705), with its DPoP key (RFC 9449), or with both where the token
+// names both.
 //
 // A [Guard] takes the token from the Authorization field, has a [TokenVerifier]
 // verify it, finds the client's certificate through a [CertificateSource], and
 // compares its SHA-256 [Thumbprint] with the token's confirmation claim, cnf
-// x5t#S256. Only then it looks at scopes and at the application's own rule. A
-// stolen token is worth nothing without the private key.
+// x5t#S256. For a token that is bound to a DPoP key (cnf jkt), a
+// [ProofVerifier] checks the request's proof. Only then does the guard look at
+// scopes and at the application's own rule. A stolen token is worth nothing
+// without the private key.
 //
 //	tokens, err := jwks.New(jwks.Config{
 //		Issuer:    "https://auth.bank.example",
@@ -27,10 +30,10 @@
 //
 // # What a check does not do
 //
-// The certificate is checked when a request comes in. A connection that a
-// handler keeps (WebSocket, server-sent events) is the handler's to end, at
+// The binding is checked when a request comes in. A handler that keeps the
+// connection open (WebSocket, server-sent events) must end it itself, at
 // [Token.Expiry]. CORS preflights carry no credentials and belong to a CORS
 // middleware in front of the guard.
 //
-// The package needs the standard library alone.
+// The package depends on the standard library alone.
 package binding

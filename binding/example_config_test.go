@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/certbound/certbound/binding"
 )
@@ -21,7 +22,7 @@ func ExampleNew_mistakes() {
 	fmt.Println(errors.As(err, &mistake), mistake.Field)
 	// Output:
 	// binding: the guard's Config is wrong: Tokens: a TokenVerifier is required
-	// Scopes: "accounts payments" is no scope token (RFC 6749 section 3.3)
+	// Scopes: "accounts payments" is not a scope token (RFC 6749 section 3.3)
 	// Realm: must be printable ASCII without quote and backslash (RFC 6750 section 3)
 	// true Tokens
 }
@@ -35,9 +36,9 @@ func ExampleConfig_authorize() {
 		Authorize: func(_ context.Context, token *binding.Token, certificate binding.Certificate) error {
 			switch {
 			case revoked[token.Subject()]:
-				return fmt.Errorf("left the bank: %w", binding.ErrTokenRevoked) // 401
+				return &binding.Error{Reason: binding.ReasonTokenRevoked, Cause: errors.New("left the bank")} // 401
 			case certificate.DER == nil:
-				return binding.ErrUnavailable // 503
+				return &binding.Error{Reason: binding.ReasonUnavailable} // 503
 			case token.Subject() != "alice":
 				return errors.New("not alice") // 403
 			}
@@ -86,7 +87,7 @@ func ExampleConfig_observe() {
 	decisions := map[binding.Reason]int{}
 	guard, err := binding.New(binding.Config{
 		Tokens:  tokens,
-		Observe: func(_ context.Context, event binding.Event) { decisions[event.Reason]++ }, // with a lock, in a server
+		Observe: func(_ context.Context, event binding.Event) { decisions[event.Reason()]++ }, // with a lock, in a server
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -129,7 +130,7 @@ func ExampleCheckScopes() {
 		log.Fatal(err)
 	}
 	transfer := protect(guard, func(w http.ResponseWriter, r *http.Request) {
-		if err := binding.CheckScopes(r, "payments"); err != nil {
+		if err := binding.CheckScopes(r.Context(), "payments"); err != nil {
 			binding.AsError(err).Write(w, r)
 			return
 		}
@@ -145,12 +146,42 @@ func ExampleCheckScopes() {
 // and nobody gets in.
 func ExampleCheckScopes_incorrect() {
 	transfer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := binding.CheckScopes(r, "payments"); err != nil {
+		if err := binding.CheckScopes(r.Context(), "payments"); err != nil {
 			binding.AsError(err).Write(w, r)
 		}
 	})
 	fmt.Println(send(transfer, "good").Code)
 	// Output: 500
+}
+
+// For a handler that either of two scopes will do for.
+func ExampleCheckAnyScope() {
+	certificate, tokens := exampleClient()
+	guard, err := binding.New(binding.Config{Tokens: tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	statements := protect(guard, func(w http.ResponseWriter, r *http.Request) {
+		if err := binding.CheckAnyScope(r.Context(), "accounts", "audit"); err != nil {
+			binding.AsError(err).Write(w, r)
+			return
+		}
+		_, _ = fmt.Fprint(w, "statements")
+	})
+
+	fmt.Println(send(statements, "good", certificate).Header().Get("WWW-Authenticate"))
+	// Output: Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="accounts audit"
+}
+
+// The thumbprint of a DPoP key (RFC 7638) has the same forms as that of a certificate.
+func ExampleParseKeyThumbprint() {
+	thumbprint, err := binding.ParseKeyThumbprint("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")
+	fmt.Println(thumbprint, err)
+	_, err = binding.ParseKeyThumbprint("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I=")
+	fmt.Println(binding.AsError(err).Reason)
+	// Output:
+	// 0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I <nil>
+	// thumbprint_padded
 }
 
 // The forms that issuers get wrong are told apart, and all refused.
@@ -182,7 +213,7 @@ func ExampleGuard_Check_shadow() {
 		Tokens: tokens,
 		Observe: func(_ context.Context, event binding.Event) {
 			if !event.Accepted() {
-				fmt.Println("would refuse:", event.Reason)
+				fmt.Println("would refuse:", event.Reason())
 			}
 		},
 	})
@@ -249,4 +280,59 @@ func ExampleCertificateSource() {
 	// Output:
 	// 200 ""
 	// 401
+}
+
+// A payment needs a user who was authenticated in the last five minutes, with more than a password. The challenge tells the
+// client what to ask the authorization server for (RFC 9470). Each adapter has it as RequireAuthentication.
+func ExampleCheckAuthentication() {
+	certificate, tokens := exampleClient()
+	guard, err := binding.New(binding.Config{Tokens: tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	pay := protect(guard, func(w http.ResponseWriter, r *http.Request) {
+		if err := binding.CheckAuthentication(r.Context(), binding.Authentication{
+			ACRValues: []string{"urn:bank:two-factors"},
+			MaxAge:    5 * time.Minute,
+		}); err != nil {
+			binding.AsError(err).Write(w, r)
+			return
+		}
+		_, _ = fmt.Fprint(w, "paid")
+	})
+	answer := send(pay, "good", certificate)
+	fmt.Println(answer.Code, answer.Header().Get("WWW-Authenticate"))
+	// Output:
+	// 401 Bearer error="insufficient_user_authentication", error_description="the authentication of the user is too weak or too old for this request", acr_values="urn:bank:two-factors", max_age="300"
+}
+
+// The certificate that was proven, over TLS or behind a proxy.
+func ExampleCertificateFromContext() {
+	certificate, tokens := exampleClient()
+	guard, err := binding.New(binding.Config{Tokens: tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	accounts := protect(guard, func(w http.ResponseWriter, r *http.Request) {
+		proven, _ := binding.CertificateFromContext(r.Context())
+		parsed, err := proven.X509()
+		if err != nil {
+			http.Error(w, "the proxy forwards a digest alone", http.StatusInternalServerError)
+			return
+		}
+		_, _ = fmt.Fprint(w, parsed.Subject)
+	})
+	fmt.Println(send(accounts, "good", certificate).Body)
+	// Output: CN=client-1
+}
+
+// Each mistake of a configuration, by the field that it is in.
+func ExampleConfigErrors() {
+	_, err := binding.New(binding.Config{Realm: `"`})
+	for mistake := range binding.ConfigErrors(err) {
+		fmt.Println(mistake.Field)
+	}
+	// Output:
+	// Tokens
+	// Realm
 }

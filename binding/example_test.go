@@ -18,12 +18,19 @@ import (
 type opaque map[string]string
 
 func (known opaque) VerifyToken(_ context.Context, token string) (*binding.Token, error) {
-	claims, ok := known[token]
+	text, ok := known[token]
 	if !ok {
 		return nil, &binding.Error{Reason: binding.ReasonTokenMalformed}
 	}
-	return binding.ParseToken([]byte(claims))
+	claims, err := binding.ParseClaims([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return claims.Validate(binding.Expect{Issuer: issuer, Audiences: []string{audience}, Now: now})
 }
+
+// alice is a token's claims but for its confirmation.
+const alice = `"iss":"` + issuer + `","aud":"` + audience + `","exp":4000000000,"sub":"alice"`
 
 // exampleClient is a client certificate, and a verifier that knows a token bound to it, "good", and one that is "unbound".
 func exampleClient() (*x509.Certificate, binding.TokenVerifier) {
@@ -32,8 +39,8 @@ func exampleClient() (*x509.Certificate, binding.TokenVerifier) {
 		log.Fatal(err)
 	}
 	return certificate.Leaf, opaque{
-		"good":    fmt.Sprintf(`{"sub":"alice","cnf":{"x5t#S256":%q}}`, binding.ThumbprintOf(certificate.Leaf)),
-		"unbound": `{"sub":"alice"}`,
+		"good":    fmt.Sprintf(`{%s,"cnf":{"x5t#S256":%q}}`, alice, binding.ThumbprintOf(certificate.Leaf)),
+		"unbound": `{` + alice + `}`,
 	}
 }
 
@@ -45,6 +52,7 @@ func protect(guard *binding.Guard, next http.HandlerFunc) http.Handler {
 			binding.AsError(err).Write(w, r)
 			return
 		}
+		defer binding.RemoveUpload(admitted)
 		next(w, admitted)
 	})
 }
@@ -75,6 +83,8 @@ func ExampleGuard_Admit() {
 				binding.AsError(err).Write(w, r)
 				return
 			}
+			defer binding.RemoveUpload(admitted)
+			binding.SetAdmittedHeader(w.Header(), admitted)
 			next.ServeHTTP(w, admitted) // admitted, and not r: the token is in its context
 		})
 	}
@@ -162,17 +172,17 @@ type sessions struct {
 	clock  func() time.Time
 }
 
-// VerifyToken leaves cnf to ParseToken, so that it cannot lose a binding, and the usual checks to Validate.
+// VerifyToken cannot lose a binding, which ParseClaims reads, nor forget a check, since Validate alone makes a Token.
 func (s *sessions) VerifyToken(_ context.Context, token string) (*binding.Token, error) {
-	claims, ok := s.claims[token]
+	text, ok := s.claims[token]
 	if !ok {
 		return nil, &binding.Error{Reason: binding.ReasonTokenMalformed}
 	}
-	parsed, err := binding.ParseToken(claims)
+	claims, err := binding.ParseClaims(text)
 	if err != nil {
 		return nil, err
 	}
-	return parsed.Validate(binding.Expect{
+	return claims.Validate(binding.Expect{
 		Issuer:    "https://auth.bank.example",
 		Audiences: []string{"https://api.bank.example"},
 		Now:       s.clock(),
@@ -191,7 +201,7 @@ func ExampleTokenVerifier() {
 	guard, err := binding.New(binding.Config{
 		Tokens: tokens,
 		Observe: func(_ context.Context, event binding.Event) {
-			fmt.Printf("accepted=%t reason=%q issuer=%q\n", event.Accepted(), event.Reason, event.Issuer)
+			fmt.Printf("accepted=%t reason=%q issuer=%q\n", event.Accepted(), event.Reason(), event.Issuer)
 		},
 	})
 	if err != nil {

@@ -113,6 +113,7 @@ func TestGuardNarrowsAudiencesAndScopes(t *testing.T) {
 	require.NoError(t, check(binding.Config{Audiences: []string{"x", "https://api.bank.example/payments"}}, two))
 	requireRefused(t, check(binding.Config{Audiences: []string{"https://api.bank.example/payments"}}, nil), binding.ReasonTokenAudience, 401)
 	requireRefused(t, check(binding.Config{Audiences: []string{"x"}}, two), binding.ReasonTokenAudience, 401)
+	require.ErrorContains(t, refusalOf(t, check(binding.Config{Audiences: []string{"x"}}, two)).Cause, `Config.Audiences expects one of ["x"]`)
 
 	require.NoError(t, check(binding.Config{Scopes: []string{"payments", "accounts"}}, nil))
 	err := check(binding.Config{Scopes: []string{"accounts", "admin"}}, nil)

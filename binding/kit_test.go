@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,7 +70,7 @@ func (plain) VerifyToken(_ context.Context, token string) (*binding.Token, error
 	if err != nil {
 		return nil, &binding.Error{Reason: binding.ReasonTokenMalformed, Cause: err}
 	}
-	parsed, err := binding.ParseToken(payload)
+	parsed, err := binding.ParseClaims(payload)
 	if err != nil {
 		return nil, err
 	}
@@ -77,17 +78,15 @@ func (plain) VerifyToken(_ context.Context, token string) (*binding.Token, error
 }
 
 // verifierFunc is a TokenVerifier.
-type verifierFunc func(ctx context.Context, token string) (*binding.Token, error)
-
-func (f verifierFunc) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
-	return f(ctx, token)
-}
+type verifierFunc = binding.TokenVerifierFunc
 
 // source is a CertificateSource that counts how often it is asked.
 type source struct {
 	find  func(*http.Request) (binding.Certificate, error)
 	asked atomic.Int64
 }
+
+func (s *source) Headers() []string { return nil }
 
 func (s *source) ClientCertificate(r *http.Request) (binding.Certificate, error) {
 	s.asked.Add(1)
@@ -154,9 +153,27 @@ func readCertificate(t testing.TB, name string) *x509.Certificate {
 	return certificate
 }
 
-func mustParse(t testing.TB, payload []byte) *binding.Token {
+func mustParse(t testing.TB, payload []byte) binding.Claims {
 	t.Helper()
-	token, err := binding.ParseToken(payload)
+	parsed, err := binding.ParseClaims(payload)
+	require.NoError(t, err)
+	return parsed
+}
+
+// valid returns the token whose claims are as expected.
+func valid(t testing.TB, payload []byte) *binding.Token {
+	t.Helper()
+	token, err := mustParse(t, payload).Validate(good)
+	require.NoError(t, err)
+	return token
+}
+
+// validWith returns the token that has these claims, in JSON, beside an issuer and an audience, and whose times nobody minds.
+func validWith(t testing.TB, claims string) *binding.Token {
+	t.Helper()
+	token, err := mustParse(t, []byte(`{"iss":"`+issuer+`","aud":"`+audience+`",`+claims+`}`)).Validate(binding.Expect{
+		Issuer: issuer, Audiences: []string{audience}, Now: now, Leeway: math.MaxInt64, Introspection: true,
+	})
 	require.NoError(t, err)
 	return token
 }
@@ -169,12 +186,23 @@ func refusalOf(t testing.TB, err error) *binding.Error {
 	return refusal
 }
 
+// challengeOf returns the one challenge of a refusal, or "".
+func challengeOf(t testing.TB, refusal *binding.Error) string {
+	t.Helper()
+	challenges := refusal.Challenges()
+	if len(challenges) == 0 {
+		return ""
+	}
+	require.Len(t, challenges, 1)
+	return challenges[0]
+}
+
 // requireRefused asserts the reason and the status of a refusal.
 func requireRefused(t testing.TB, err error, reason binding.Reason, status int) {
 	t.Helper()
 	refusal := refusalOf(t, err)
 	require.Equal(t, reason, refusal.Reason)
-	require.Equal(t, status, refusal.Status())
+	require.Equal(t, status, refusal.StatusCode())
 }
 
 // certificateOf is a source that finds the same certificate in every request.

@@ -4,70 +4,97 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 
-	"github.com/certbound/certbound/binding/internal/eventlog"
+	"github.com/certbound/certbound/binding/events"
 )
 
 // LogEvents returns an observer (Config.Observe) that writes records to the
-// logger: what a guard accepts at level Debug, a client's everyday mistakes at
-// Info, what may be a stolen, forged or wrongly issued token, or a certificate
-// header that nobody vouches for, at Warn, and our own trouble at Error. With
-// Debug off, an accepted request costs next to nothing. A nil logger is
-// slog.Default().
+// logger: accepted requests, and refusals that only ask for a DPoP nonce, at
+// level Debug; a client's everyday mistakes at Info; what may be a stolen,
+// forged or wrongly issued token, or a certificate header that nobody vouches
+// for, at Warn; and the server's own trouble at Error. With Debug off, an
+// accepted request costs next to nothing. A nil logger means slog.Default().
 //
-// Of refusals that are alike in reason, issuer and client, an observer writes the
-// first in a minute and counts the rest. With the first decision after that
-// minute, whatever it is, "more requests refused" says how many were suppressed
-// and since when. So there is nothing to close; a count that no decision follows
-// is not told. In a flood of clients, 128 are told apart in a minute, and beyond
-// that reasons alone.
+// If refusals have the same reason, issuer, client, cause and presented
+// certificate or key, an observer writes the first in a minute and counts the
+// rest. With the first decision after that minute, whatever it is, a record
+// "more requests refused" says how many were suppressed and since when. There
+// is nothing to close: a count after which no decision follows is never
+// written. In a flood, 128 different refusals are told apart in a minute;
+// beyond that, only their reasons are.
 //
-// A record holds no token and no certificate. Text that somebody else chose is cut
-// at 200 bytes, and quoted where it is not printable. The text of a refusal's Cause
-// is written: what Config.Authorize and your own verifier return is yours to keep
-// clean.
+// A record holds no token and no certificate. Text that somebody else chose is
+// cut at 200 bytes, and quoted where it is not printable. The text of a
+// refusal's Cause is written too, up to 600 bytes of it, so the errors that
+// Config.Authorize and your own verifier return must hold nothing secret.
 func LogEvents(logger *slog.Logger) func(context.Context, Event) {
-	if logger == nil {
-		logger = slog.Default()
-	}
-	l := &eventLog{logger: logger}
-	return l.observe
+	return (&eventLog{logger: logger}).observe
 }
 
 // An eventLog is the observer of LogEvents.
 type eventLog struct {
-	logger  *slog.Logger
-	repeats eventlog.Repeats
+	logger  *slog.Logger // nil: slog.Default(), as it is at the time
+	repeats events.Repeats
+}
+
+func (l *eventLog) to() *slog.Logger {
+	if l.logger == nil {
+		return slog.Default()
+	}
+	return l.logger
 }
 
 func (l *eventLog) observe(ctx context.Context, event Event) {
+	logger := l.to()
 	if event.Accepted() {
 		l.tell(l.repeats.Over())
-		if l.logger.Enabled(ctx, slog.LevelDebug) {
-			l.logger.LogAttrs(ctx, slog.LevelDebug, "request accepted", event.attrs()...)
+		if logger.Enabled(ctx, slog.LevelDebug) {
+			logger.LogAttrs(ctx, slog.LevelDebug, "request accepted", event.attrs()...)
 		}
 		return
 	}
-	level := event.Reason.level()
-	if !l.logger.Enabled(ctx, level) {
+	level := event.Reason().answer().level
+	if !logger.Enabled(ctx, level) {
 		l.tell(l.repeats.Over())
 		return
 	}
-	write, over := l.repeats.Admit(eventlog.Key{Kind: string(event.Reason), Issuer: event.Issuer, Client: event.ClientID})
+	write, over := l.repeats.Admit(event.key())
 	l.tell(over)
 	if write {
-		l.logger.LogAttrs(ctx, level, "request refused", event.attrs()...)
+		logger.LogAttrs(ctx, level, "request refused", event.attrs()...)
 	}
 }
 
-// tell writes what was suppressed, in no request's context: it was others.
-func (l *eventLog) tell(over []eventlog.Suppressed) {
+// reportFault writes a fault of the server's own to the default log, if there
+// is no observer to tell.
+var reportFault = (&eventLog{}).observe
+
+// tell writes what was suppressed. It uses no request's context, because the
+// current request is not one of those.
+func (l *eventLog) tell(over []events.Suppressed) {
 	for _, s := range over {
 		attrs := []slog.Attr{slog.Uint64("suppressed", s.Count), slog.Time("since", s.Since), slog.String("reason", s.Kind)}
 		attrs = appendNames(attrs, s.Issuer, s.Client)
-		l.logger.LogAttrs(context.Background(), Reason(s.Kind).level(), "more requests refused", attrs...)
+		attrs = appendText(attrs, "presented", s.Presented)
+		attrs = appendText(attrs, "cause", s.Cause)
+		l.to().LogAttrs(context.Background(), Reason(s.Kind).answer().level, "more requests refused", attrs...)
 	}
+}
+
+// key says which refusals are alike: another client, certificate or cause is
+// another refusal.
+func (e Event) key() events.Key {
+	key := events.Key{Kind: string(e.Reason()), Issuer: e.Issuer, Client: e.ClientID}
+	switch e.Reason() {
+	case ReasonThumbprintMismatch:
+		key.Presented = e.Err.Presented.String()
+	case ReasonProofKeyMismatch:
+		key.Presented = e.Err.PresentedKey.String()
+	}
+	if e.Err.Cause != nil {
+		key.Cause = e.Err.Cause.Error()
+	}
+	return key
 }
 
 // LogValue returns the event as a group, for your own records. Text that somebody
@@ -77,20 +104,23 @@ func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 func (e Event) attrs() []slog.Attr {
 	attrs := make([]slog.Attr, 0, 8)
 	if !e.Accepted() {
-		attrs = append(attrs, slog.String("reason", eventlog.Text(string(e.Reason))), slog.Int("status", e.Err.Status()))
+		attrs = append(attrs, slog.String("reason", events.Text(string(e.Reason()))), slog.Int("status", e.Err.StatusCode()))
 	}
-	attrs = appendNames(attrs, eventlog.Text(e.Issuer), eventlog.Text(e.ClientID))
+	attrs = appendNames(attrs, events.Text(e.Issuer), events.Text(e.ClientID))
 	if e.Accepted() {
-		attrs = append(attrs, slog.Bool("bound", e.Bound))
+		attrs = append(attrs, slog.String("binding", e.Binding))
 	}
-	if e.Reason == ReasonThumbprintMismatch {
-		attrs = append(attrs, slog.String("expected", e.Expected.String()), slog.String("presented", e.Presented.String()))
+	if e.Reason() == ReasonProofKeyMismatch {
+		attrs = append(attrs, slog.String("expected_key", e.Err.ExpectedKey.String()), slog.String("presented_key", e.Err.PresentedKey.String()))
+	}
+	if e.Reason() == ReasonThumbprintMismatch {
+		attrs = append(attrs, slog.String("expected", e.Err.Expected.String()), slog.String("presented", e.Err.Presented.String()))
 	}
 	attrs = append(attrs, slog.Duration("duration", e.Duration))
 	if e.Accepted() || e.Err.Cause == nil {
 		return attrs
 	}
-	attrs = append(attrs, slog.String("cause", eventlog.Text(e.Err.Cause.Error())))
+	attrs = append(attrs, slog.String("cause", events.Cause(e.Err.Cause.Error())))
 	var panicked *PanicError
 	if errors.As(e.Err.Cause, &panicked) {
 		attrs = append(attrs, slog.String("stack", string(panicked.Stack[:min(len(panicked.Stack), maxStack)])))
@@ -98,34 +128,16 @@ func (e Event) attrs() []slog.Attr {
 	return attrs
 }
 
-// maxStack is how many bytes of a stack are written: those about the panic.
+// maxStack is how many bytes of a stack are written: the part about the panic.
 const maxStack = 4 << 10
 
 func appendNames(attrs []slog.Attr, issuer, client string) []slog.Attr {
-	if issuer != "" {
-		attrs = append(attrs, slog.String("iss", issuer))
-	}
-	if client != "" {
-		attrs = append(attrs, slog.String("client_id", client))
-	}
-	return attrs
+	return appendText(appendText(attrs, "iss", issuer), "client_id", client)
 }
 
-// level says how much a refusal matters to who runs the resource server.
-func (r Reason) level() slog.Level {
-	switch r {
-	case ReasonThumbprintMismatch, ReasonCertificateMissing, ReasonTokenBound, // a token that is not the sender's, or was sent where it should not be
-		ReasonTokenSignature, ReasonTokenRevoked,
-		ReasonTokenUnbound, ReasonConfirmationMalformed, ReasonConfirmationUnsupported, ReasonConfirmationDPoP, // misissued
-		ReasonThumbprintMalformed, ReasonThumbprintHex, ReasonThumbprintPadded, ReasonThumbprintStandardAlphabet, ReasonThumbprintSHA1,
-		ReasonCertificateUnreadable, // a client that speaks for itself as the proxy does, or a proxy that is not set up
-		ReasonForwardedUntrusted, ReasonForwardedAmbiguous, ReasonForwardedMalformed, ReasonForwardedTooLong, ReasonForwardedUnverified:
-		return slog.LevelWarn
-	case ReasonCanceled:
-		return slog.LevelInfo
+func appendText(attrs []slog.Attr, name, text string) []slog.Attr {
+	if text == "" {
+		return attrs
 	}
-	if r.answer().status >= http.StatusInternalServerError {
-		return slog.LevelError
-	}
-	return slog.LevelInfo
+	return append(attrs, slog.String(name, text))
 }

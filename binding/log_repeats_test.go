@@ -1,6 +1,7 @@
 package binding_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -137,5 +138,59 @@ func TestNothingIsLostBetweenRequests(t *testing.T) {
 			}
 		}
 		require.Equal(t, clients*requests, told)
+	})
+}
+
+// What tells an operator something new is no repeat: another certificate, another cause.
+func TestAnotherCauseOrCertificateIsNoRepeat(t *testing.T) {
+	t.Parallel()
+	mismatch := func(presented byte) binding.Event {
+		event := refusedFor(binding.ReasonThumbprintMismatch, "client-1")
+		event.Err.Expected, event.Err.Presented = binding.Thumbprint{9}, binding.Thumbprint{presented}
+		return event
+	}
+	caused := func(cause string) binding.Event {
+		event := refusedFor(binding.ReasonForwardedUntrusted, "client-1")
+		event.Err.Cause = errors.New(cause)
+		return event
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var book logBook
+		observe := binding.LogEvents(book.logger(slog.LevelInfo))
+		for range 2 {
+			for _, event := range []binding.Event{mismatch(1), mismatch(2), caused("one"), caused("other"), refusedFor(binding.ReasonForwardedUntrusted, "client-1")} {
+				observe(t.Context(), event)
+			}
+		}
+		require.Len(t, book.records(t), 5)
+		time.Sleep(time.Minute)
+		observe(t.Context(), acceptedEvent)
+		var told []string
+		for _, record := range book.records(t) {
+			require.Equal(t, "more requests refused", record["msg"])
+			require.EqualValues(t, 1, record["suppressed"])
+			told = append(told, fmt.Sprint(record["presented"], " ", record["cause"]))
+		}
+		require.ElementsMatch(t, []string{
+			binding.Thumbprint{1}.String() + " <nil>", binding.Thumbprint{2}.String() + " <nil>", "<nil> one", "<nil> other", "<nil> <nil>",
+		}, told)
+	})
+}
+
+// Two thieves with keys of their own are two lines, as two certificates are.
+func TestPresentedKeysAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logBook
+		observe := binding.LogEvents(book.logger(slog.LevelInfo))
+		for _, owner := range []string{"mallory", "eve", "mallory"} {
+			mismatch := refusedFor(binding.ReasonProofKeyMismatch, "client-1")
+			mismatch.Err.ExpectedKey, mismatch.Err.PresentedKey = keyOf("alice"), keyOf(owner)
+			observe(t.Context(), mismatch)
+		}
+		records := book.records(t)
+		require.Len(t, records, 2)
+		require.Equal(t, keyOf("alice").String(), records[0]["expected_key"])
+		require.Equal(t, keyOf("mallory").String(), records[0]["presented_key"])
+		require.Equal(t, keyOf("eve").String(), records[1]["presented_key"])
 	})
 }

@@ -59,20 +59,20 @@ func (b *logBook) records(t *testing.T) (records []members) {
 }
 
 func refusedFor(reason binding.Reason, client string) binding.Event {
-	event := binding.Event{Reason: reason, Err: &binding.Error{Reason: reason}}
+	event := binding.Event{Err: &binding.Error{Reason: reason}}
 	if client != "" {
 		event.Issuer, event.ClientID = issuer, client
 	}
 	return event
 }
 
-var acceptedEvent = binding.Event{Issuer: issuer, ClientID: "client-1", Bound: true, Duration: time.Millisecond}
+var acceptedEvent = binding.Event{Issuer: issuer, ClientID: "client-1", Binding: "certificate", Duration: time.Millisecond}
 
 func TestLogOfDecisions(t *testing.T) {
 	t.Parallel()
 	mismatch := refusedFor(binding.ReasonThumbprintMismatch, "client-1")
-	mismatch.Bound, mismatch.Duration = true, time.Millisecond
-	mismatch.Expected, mismatch.Presented = binding.Thumbprint{1}, binding.Thumbprint{2}
+	mismatch.Binding, mismatch.Duration = "certificate", time.Millisecond
+	mismatch.Err.Expected, mismatch.Err.Presented = binding.Thumbprint{1}, binding.Thumbprint{2}
 	keys := refusedFor(binding.ReasonKeysUnavailable, "")
 	keys.Err.Cause = errors.New("status 500")
 	for name, test := range map[string]struct {
@@ -80,14 +80,14 @@ func TestLogOfDecisions(t *testing.T) {
 		want  members
 	}{
 		"accepted": {acceptedEvent, members{
-			"level": "DEBUG", "msg": "request accepted", "iss": issuer, "client_id": "client-1", "bound": true, "duration": 1e6,
+			"level": "DEBUG", "msg": "request accepted", "iss": issuer, "client_id": "client-1", "binding": "certificate", "duration": 1e6,
 		}},
 		"nobody is named before the token is verified": {refusedFor(binding.ReasonTokenExpired, ""), members{
 			"level": "INFO", "msg": "request refused", "reason": "token_expired", "status": 401.0, "duration": 0.0,
 		}},
 		"both thumbprints of a mismatch": {mismatch, members{
 			"level": "WARN", "msg": "request refused", "reason": "thumbprint_mismatch", "status": 401.0, "iss": issuer, "client_id": "client-1",
-			"expected": mismatch.Expected.String(), "presented": mismatch.Presented.String(), "duration": 1e6,
+			"expected": mismatch.Err.Expected.String(), "presented": mismatch.Err.Presented.String(), "duration": 1e6,
 		}},
 		"the cause": {keys, members{
 			"level": "ERROR", "msg": "request refused", "reason": "keys_unavailable", "status": 503.0, "cause": "status 500", "duration": 0.0,
@@ -119,16 +119,19 @@ func TestLogOfDecisions(t *testing.T) {
 func TestLevelOfEveryReason(t *testing.T) {
 	t.Parallel()
 	levels := map[string]string{
-		"INFO": `credentials_missing credentials_unsupported credentials_ambiguous credentials_malformed
+		"DEBUG": `proof_nonce_missing proof_nonce`,
+		"INFO": `proof_missing proof_ambiguous proof_too_long proof_malformed proof_header proof_type proof_algorithm proof_claims proof_method proof_expired proof_not_yet_valid
+			credentials_missing credentials_unsupported credentials_ambiguous credentials_malformed
 			token_malformed token_too_long token_header token_algorithm token_type token_claims token_issuer token_audience
-			token_expired token_not_yet_valid token_lifetime token_key_unknown token_inactive
-			scope_missing forbidden canceled`,
-		"WARN": `token_signature token_revoked token_unbound token_bound
+			token_expired token_not_yet_valid token_lifetime token_key_unknown token_inactive token_invalid
+			authentication_insufficient scope_missing forbidden canceled`,
+		"WARN": `token_scheme token_binding proof_key proof_uri proof_token proof_key_mismatch proof_signature proof_replayed
+			token_signature token_revoked token_unbound token_bound key_fetch_limited
 			confirmation_malformed confirmation_unsupported confirmation_dpop
 			thumbprint_malformed thumbprint_hex thumbprint_padded thumbprint_standard_alphabet thumbprint_sha1 thumbprint_mismatch
 			certificate_missing certificate_unreadable
 			forwarded_untrusted forwarded_ambiguous forwarded_malformed forwarded_too_long forwarded_unverified`,
-		"ERROR": `keys_unavailable unavailable misconfigured panicked`,
+		"ERROR": `replays_unavailable keys_unavailable unavailable misconfigured panicked`,
 	}
 	var tested []string
 	for level, reasons := range levels {
@@ -170,14 +173,14 @@ func TestLogOfHostileText(t *testing.T) {
 		"no UTF-8":          "\xff\xfe",
 		"1 MiB":             strings.Repeat("A", 1<<20),
 		"1 MiB of escapes":  strings.Repeat("\x00", 1<<20),
-		"cut in a letter":   strings.Repeat("A", 199) + "é" + strings.Repeat("A", 99),
+		"cut in a letter":   strings.Repeat("A", 199) + "é" + strings.Repeat("A", 398) + "é" + strings.Repeat("A", 99),
 		"a separator":       "a\u2028b",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			event := refusedFor(binding.ReasonForbidden, hostile)
 			event.Issuer = hostile
-			event.Reason = binding.Reason(hostile)
+			event.Err.Reason = binding.Reason(hostile)
 			event.Err.Cause = errors.New(hostile)
 			var handler bareHandler
 			logger := slog.New(&handler)

@@ -55,7 +55,8 @@ func TestAdmitRemovesTheCertificateFields(t *testing.T) {
 	} {
 		r.Header[name] = []string{"canary"}
 	}
-	kept := map[string][]string{"X-Client-Cert-2": {"1"}, "Client-Cert": {"2"}, "Xclientcert": {"3"}, "Accept": {"a", "b"}}
+	kept := map[string][]string{"X-Client-Cert-2": {"1"}, "Client-Cert": {"2"}, "Xclientcert": {"3"}, "Accept": {"a", "b"},
+		"Access-Control-Request-Headers": {"x-client-cert"}}
 	for name, values := range kept {
 		r.Header[name] = values
 	}
@@ -98,6 +99,20 @@ func TestAdmitLeavesTheFieldsAloneForASourceThatReadsNone(t *testing.T) {
 	}
 }
 
+// M/418: a source around another hides nothing of what the other reads.
+func TestAdmitRemovesTheFieldsOfADecoratedSource(t *testing.T) {
+	t.Parallel()
+	type counted struct {
+		binding.CertificateSource
+		_ byte
+	}
+	certificate := newCertificate(t, "client-1").Leaf
+	guard := newGuard(t, binding.Config{Certificates: &counted{CertificateSource: &headerSource{names: []string{"X-Client-Cert"}}}})
+	_, got := nest(forward(request(bearer(claims(t, boundTo(certificate)))), certificate), guard)
+	require.NotNil(t, got)
+	require.NotContains(t, got.Header, "X-Client-Cert")
+}
+
 // headerSourceWithout reads the connection, and says that it reads no field.
 type headerSourceWithout struct{ _ byte }
 
@@ -107,74 +122,93 @@ func (*headerSourceWithout) ClientCertificate(r *http.Request) (binding.Certific
 	return binding.Certificate{Thumbprint: binding.ThumbprintOf(r.TLS.PeerCertificates[0])}, nil
 }
 
-// A group's guard and a stricter one on a route, with the same source: it reads the fields once, before they go.
-func TestNestedGuardsShareWhatASourceHasRead(t *testing.T) {
+// M/420: a group's guard and a stricter one on a route, with the same source or with one of the same configuration each.
+func TestNestedGuardsReadTheFieldsAsTheyCame(t *testing.T) {
 	t.Parallel()
 	certificate := newCertificate(t, "client-1").Leaf
-	forwarded := &headerSource{names: []string{"X-Client-Cert"}}
+	forwarded, alike := &headerSource{names: []string{"X-Client-Cert"}}, &headerSource{names: []string{"X-Client-Cert"}}
 	var got binding.Certificate
 	outer := newGuard(t, binding.Config{Certificates: forwarded})
 	middle := newGuard(t, binding.Config{}) // another source: the connection
-	inner := newGuard(t, binding.Config{Certificates: forwarded, Scopes: []string{"payments"},
-		Authorize: func(_ context.Context, _ *binding.Token, c binding.Certificate) error { got = c; return nil }})
+	strict := binding.Config{Certificates: forwarded, Scopes: []string{"payments"},
+		Authorize: func(_ context.Context, _ *binding.Token, c binding.Certificate) error { got = c; return nil }}
+	inner := newGuard(t, strict)
+	strict.Certificates = alike
+	another := newGuard(t, strict)
 	token := bearer(claims(t, boundTo(certificate)))
 
 	for name, guards := range map[string][]*binding.Guard{
 		"two": {outer, inner}, "one between them": {outer, middle, inner}, "three": {outer, outer, inner},
+		"M/420 another source": {outer, another}, "M/420 another source, one between": {outer, middle, outer, another},
 	} {
-		asked := forwarded.asked.Load()
+		got = binding.Certificate{}
 		w, r := nest(forward(request(token, certificate), certificate), guards...)
 		require.Equal(t, http.StatusNoContent, w.Code, name)
-		require.Equal(t, asked+1, forwarded.asked.Load(), name)
 		require.Equal(t, certificate.Raw, got.DER, name)
 		require.Empty(t, r.Header.Get("X-Client-Cert"), name)
+		proven, ok := binding.CertificateFromContext(r.Context())
+		require.True(t, ok, name)
+		require.Equal(t, certificate.Raw, proven.DER, name)
 	}
 	w, _ := nest(forward(request(bearer(claims(t, boundTo(newCertificate(t, "client-2").Leaf)))), certificate), outer, inner)
 	require.Equal(t, 401, w.Code)
 }
 
-// What one source has read is nothing to another, though it be of the same type.
+// pairSource reads a certificate from one field, and from another whether the proxy has verified it.
+type pairSource struct{ headerSource }
+
+func (s *pairSource) ClientCertificate(r *http.Request) (binding.Certificate, error) {
+	if r.Header.Get(s.names[1]) != "SUCCESS" {
+		return binding.Certificate{}, nil
+	}
+	return s.headerSource.ClientCertificate(r)
+}
+
+// M/420: of several fields none is lost.
+func TestNestedGuardsReadAllFieldsAsTheyCame(t *testing.T) {
+	t.Parallel()
+	leaf := newCertificate(t, "client-1").Leaf
+	guard := newGuard(t, binding.Config{Certificates: &pairSource{headerSource{names: []string{"X-Client-Cert", "X-Client-Verify"}}}})
+	r := forward(request(bearer(claims(t, boundTo(leaf)))), leaf)
+	r.Header.Set("X-Client-Verify", "SUCCESS")
+	w, got := nest(r, guard, guard)
+	require.Equal(t, http.StatusNoContent, w.Code)
+	require.NotContains(t, got.Header, "X-Client-Cert")
+	require.NotContains(t, got.Header, "X-Client-Verify")
+}
+
+// What a guard reads from the connection is nothing to one that reads header fields, nor the other way round.
 func TestNestedGuardsWithOtherSourcesShareNothing(t *testing.T) {
 	t.Parallel()
 	certificate := newCertificate(t, "client-1").Leaf
 	token := bearer(claims(t, boundTo(certificate)))
-	one := &headerSource{names: []string{"X-Client-Cert"}}
-	other := &headerSource{names: []string{"X-Client-Cert"}}
-	outer := newGuard(t, binding.Config{Certificates: one})
-	inner := newGuard(t, binding.Config{Certificates: other})
-	_, err := outer.Check(forward(request(token), certificate))
+	forwarded := newGuard(t, binding.Config{Certificates: &headerSource{names: []string{"X-Client-Cert"}}})
+	connection := newGuard(t, binding.Config{})
+	admitted, err := forwarded.Admit(forward(request(token), certificate))
 	require.NoError(t, err)
-	admitted, err := outer.Admit(forward(request(token), certificate))
-	require.NoError(t, err)
-	_, err = inner.Check(admitted)
+	_, err = connection.Check(admitted)
 	requireRefused(t, err, binding.ReasonCertificateMissing, 401)
 
-	// Nor does a guard of the connection take a header's word from one outside it.
-	_, err = newGuard(t, binding.Config{}).Check(admitted)
-	requireRefused(t, err, binding.ReasonCertificateMissing, 401)
-	// Nor the other way round.
-	admitted, err = newGuard(t, binding.Config{}).Admit(request(token, certificate))
+	admitted, err = connection.Admit(request(token, certificate))
 	require.NoError(t, err)
-	_, err = outer.Check(admitted)
+	_, err = forwarded.Check(admitted)
 	requireRefused(t, err, binding.ReasonCertificateMissing, 401)
 }
 
-// A guard between two others that did not look does not hide what the outermost has read.
-func TestNestedGuardSeesPastOneThatDidNotLook(t *testing.T) {
+// A field that something between two guards has written counts, and that which came does not make up for it.
+func TestNestedGuardReadsWhatWasWrittenSince(t *testing.T) {
 	t.Parallel()
-	leaf := newCertificate(t, "client-1").Leaf
-	forwarded := &headerSource{names: []string{"X-Client-Cert"}}
-	guard := newGuard(t, binding.Config{Certificates: forwarded})
-	between := newGuard(t, binding.Config{Certificates: forwarded, Policy: binding.DangerouslyAcceptUnbound,
-		Tokens: verifierFunc(func(context.Context, string) (*binding.Token, error) {
-			return mustParse(t, claims(t, nil)), nil // another verifier's word on the same token
-		})})
-	w, _ := nest(forward(request(bearer(claims(t, boundTo(leaf)))), leaf), guard, between, guard)
-	require.Equal(t, http.StatusNoContent, w.Code)
-	require.EqualValues(t, 1, forwarded.asked.Load())
+	right, wrong := newCertificate(t, "client-1").Leaf, newCertificate(t, "client-2").Leaf
+	guard := newGuard(t, binding.Config{Certificates: &headerSource{names: []string{"X-Client-Cert"}}})
+	admitted, err := guard.Admit(forward(request(bearer(claims(t, boundTo(right)))), right))
+	require.NoError(t, err)
+	_, err = guard.Check(forward(admitted.Clone(admitted.Context()), wrong))
+	requireRefused(t, err, binding.ReasonThumbprintMismatch, 401)
+	_, err = guard.Check(admitted)
+	require.NoError(t, err, "what was written on one request is nothing to another of the same context")
 }
 
-// What a source has said that reads no fields is not kept: an inner guard asks it again, of the request that it has.
+// What a source has said is not kept: an inner guard asks it once more, of the request that it has.
 func TestNestedGuardsAskASourceAgainThatReadsNoFields(t *testing.T) {
 	t.Parallel()
 	leaf := newCertificate(t, "client-1").Leaf
@@ -185,7 +219,7 @@ func TestNestedGuardsAskASourceAgainThatReadsNoFields(t *testing.T) {
 	require.EqualValues(t, 2, found.asked.Load())
 }
 
-// An outer guard that did not look has nothing to share. The inner one refuses: the fields are gone, and that is not "none".
+// An outer guard that did not look has removed the fields, and the inner one reads them.
 func TestNestedGuardBehindOneThatDidNotLook(t *testing.T) {
 	t.Parallel()
 	certificate := newCertificate(t, "client-1").Leaf
@@ -193,9 +227,12 @@ func TestNestedGuardBehindOneThatDidNotLook(t *testing.T) {
 	outer := newGuard(t, binding.Config{Certificates: forwarded, Policy: binding.DangerouslyAcceptUnbound})
 	bound := newGuard(t, binding.Config{Certificates: forwarded,
 		Tokens: verifierFunc(func(context.Context, string) (*binding.Token, error) {
-			return mustParse(t, claims(t, boundTo(certificate))), nil // another verifier's word on the same token
+			return valid(t, claims(t, boundTo(certificate))), nil // another verifier's word on the same token
 		})})
-	w, _ := nest(forward(request(bearer(claims(t, nil))), certificate), outer, bound)
+	w, r := nest(forward(request(bearer(claims(t, nil))), certificate), outer, bound)
+	require.Equal(t, http.StatusNoContent, w.Code)
+	require.NotContains(t, r.Header, "X-Client-Cert")
+	w, _ = nest(forward(request(bearer(claims(t, nil))), newCertificate(t, "client-2").Leaf), outer, bound)
 	require.Equal(t, 401, w.Code)
 }
 
@@ -235,4 +272,23 @@ func TestInnerGuardHasTheLastWord(t *testing.T) {
 	require.Contains(t, w.Header().Get("WWW-Authenticate"), `realm="inner"`)
 	w, _ = nest(request("x"), outer, inner)
 	require.Contains(t, w.Header().Get("WWW-Authenticate"), `realm="outer"`)
+}
+
+// urlSource reads a header field only on a path of its own: it needs the request, and not its header alone.
+type urlSource struct{ headerSource }
+
+func (s *urlSource) ClientCertificate(r *http.Request) (binding.Certificate, error) {
+	if r.URL == nil || r.URL.Path != "/accounts" {
+		return binding.Certificate{}, nil
+	}
+	return s.headerSource.ClientCertificate(r)
+}
+
+func TestInnerSourceGetsTheWholeRequest(t *testing.T) {
+	t.Parallel()
+	certificate := newCertificate(t, "client-1").Leaf
+	source := &urlSource{headerSource{names: []string{"X-Client-Cert"}}}
+	r := forward(request(bearer(claims(t, boundTo(certificate)))), certificate)
+	_, got := nest(r, newGuard(t, binding.Config{Certificates: source}), newGuard(t, binding.Config{Certificates: source}))
+	require.NotNil(t, got)
 }

@@ -116,7 +116,7 @@ func TestObserverThatPanicsOnARefusal(t *testing.T) {
 	requireRefused(t, err, binding.ReasonPanicked, 500)
 	admitted, err := guard.Admit(request(bearer(claims(t, nil))))
 	require.NoError(t, err)
-	err = binding.CheckScopes(admitted, "admin")
+	err = binding.CheckScopes(admitted.Context(), "admin")
 	requireRefused(t, err, binding.ReasonPanicked, 500)
-	require.NoError(t, binding.CheckScopes(admitted, "accounts"))
+	require.NoError(t, binding.CheckScopes(admitted.Context(), "accounts"))
 }

@@ -1,6 +1,7 @@
 package binding_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 )
 
 // policies is what each policy makes of each kind of token in each state of the certificate: "" where the request is
-// accepted. README.md's table is made of it.
+// accepted. The table of rollout.md is made of it.
 type policies struct {
 	policies, tokens, certificates []string
 	reasons                        map[string]map[string][]binding.Reason // by policy and token, in the order of certificates
@@ -85,7 +86,7 @@ func TestPolicies(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, token %s, certificate %s", policy, kind, state), func(t *testing.T) {
 					t.Parallel()
 					guard := newGuard(t, binding.Config{Policy: allPolicies[policy], Certificates: certificates[state]})
-					require.Equal(t, allPolicies[policy], guard.Policy())
+					require.Equal(t, allPolicies[policy], guard.Requirements().Policy)
 					token, err := guard.Check(request(bearer(tokens[kind])))
 					if row[i] == "" {
 						require.NoError(t, err)
@@ -110,8 +111,8 @@ func TestPolicies(t *testing.T) {
 
 func TestPolicyOfAGuardThatNobodyMade(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, binding.RequireBound, (*binding.Guard)(nil).Policy())
-	require.Equal(t, binding.RequireBound, new(binding.Guard).Policy())
+	require.Equal(t, binding.RequireBound, (*binding.Guard)(nil).Requirements().Policy)
+	require.Equal(t, binding.RequireBound, new(binding.Guard).Requirements().Policy)
 }
 
 // A source may name its reason; the binding is refused whatever it is.
@@ -132,4 +133,22 @@ func TestCertificateSourceMayNameItsReason(t *testing.T) {
 // failing is a source that finds nothing that it can read.
 func failing(err error) *source {
 	return &source{find: func(*http.Request) (binding.Certificate, error) { return binding.Certificate{}, err }}
+}
+
+// A policy prints and marshals as the word that the option -policy of examples/server takes.
+func TestPolicyIsAWord(t *testing.T) {
+	t.Parallel()
+	for policy, word := range map[binding.Policy]string{
+		binding.RequireBound: "require", binding.DangerouslyAcceptUnbound: "if-bound", binding.DangerouslyBearerOnly: "refuse-bound",
+	} {
+		require.Equal(t, word, fmt.Sprint(policy))
+		text, err := json.Marshal(map[string]any{"policy": policy})
+		require.NoError(t, err)
+		require.JSONEq(t, `{"policy":"`+word+`"}`, string(text))
+	}
+	for _, unknown := range []binding.Policy{-1, 3} {
+		require.Equal(t, fmt.Sprintf("Policy(%d)", int(unknown)), unknown.String())
+		_, err := unknown.MarshalText()
+		require.Error(t, err)
+	}
 }

@@ -147,6 +147,9 @@ func TestParseThumbprintNamesTheWrongForm(t *testing.T) {
 			thumbprint, err := binding.ParseThumbprint(test.value)
 			requireRefused(t, err, test.reason, 401)
 			require.Zero(t, thumbprint)
+			key, err := binding.ParseKeyThumbprint(test.value)
+			requireRefused(t, err, test.reason, 401)
+			require.Zero(t, key)
 		})
 	}
 }
@@ -161,5 +164,21 @@ func TestParseThumbprintReadsWhatStringWrites(t *testing.T) {
 		parsed, err := binding.ParseThumbprint(text)
 		require.NoError(t, err)
 		require.Equal(t, thumbprint, parsed)
+
+		key, err := binding.ParseKeyThumbprint(text)
+		require.NoError(t, err)
+		require.Equal(t, binding.KeyThumbprint(thumbprint), key)
+		require.Equal(t, text, key.String())
 	}
+}
+
+func TestKeyThumbprintMatches(t *testing.T) {
+	t.Parallel()
+	zero, one := binding.KeyThumbprint{}, binding.KeyThumbprint{5, 31: 2}
+	require.True(t, one.Matches(one))
+	for _, other := range []binding.KeyThumbprint{zero, {5, 31: 3}, {5, 31: 0x82}, {4, 31: 2}} {
+		require.False(t, one.Matches(other))
+		require.False(t, other.Matches(one))
+	}
+	require.False(t, zero.Matches(zero), "two absent keys are not the same key")
 }

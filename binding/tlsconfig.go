@@ -11,18 +11,22 @@ import (
 // binding says whose certificate it must be, so that no CA is needed (RFC 8705
 // §6.2). A client without a certificate still gets an HTTP answer.
 //
-//   - With a PKI of your own, set ClientCAs, and chains are verified as well; a
-//     ClientAuth that is stricter than asking is kept. A configuration that
-//     verifies without ClientCAs accepts nobody, where crypto/tls would fall
-//     back to the roots of the machine.
-//   - Configurations that base.GetConfigForClient returns are treated alike, so
-//     that no server name lets a client in unasked.
-//   - TLS 1.2 is the least.
+//   - With a PKI of your own, set ClientCAs, and chains are verified as well. A
+//     ClientAuth that is stricter than tls.RequestClientCert is kept. If base
+//     verifies certificates without ClientCAs, no certificate is accepted,
+//     where crypto/tls would fall back to the roots of the machine.
+//   - Configurations that base.GetConfigForClient returns are treated in the
+//     same way, so that a client is asked whatever server name it sends.
+//   - The minimum is TLS 1.2, with the cipher suites that RFC 9325 §4.2
+//     recommends (ECDHE with AES-GCM; FAPI 2.0 §5.2.2). If base names
+//     CipherSuites, they are used instead: list these and yours there for
+//     clients that support none of these, such as
+//     tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256.
 //
-// A resumed session carries the certificate of its first handshake, and is not
-// asked again: after a client has renewed its certificate it needs a new
-// connection, not a resumed one, and a new token. Until it makes one, its old
-// pair of certificate and token works as long as the token lives. Set
+// A resumed session carries the certificate of its first handshake, and the
+// client is not asked again: after it has renewed its certificate, it needs a
+// new connection that does not resume a session, and a new token. Until then
+// its old certificate and token go on working, until the token expires. Set
 // SessionTicketsDisabled in base to make every connection a full handshake.
 func TLSConfig(base *tls.Config) *tls.Config {
 	config := base.Clone()
@@ -30,6 +34,12 @@ func TLSConfig(base *tls.Config) *tls.Config {
 		config = &tls.Config{}
 	}
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	if config.CipherSuites == nil {
+		config.CipherSuites = []uint16{ // RFC 9325 §4.2
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		}
+	}
 	switch {
 	case config.ClientAuth >= tls.VerifyClientCertIfGiven:
 		if config.ClientCAs == nil {

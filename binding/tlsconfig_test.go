@@ -1,9 +1,11 @@
 package binding_test
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,6 +74,61 @@ func TestTLSConfigKeepsTheRest(t *testing.T) {
 	require.True(t, config.SessionTicketsDisabled)
 	require.NoError(t, config.VerifyConnection(tls.ConnectionState{}))
 	require.True(t, verified)
+}
+
+// M/423: a client that offers nothing better than CBC over TLS 1.2 gets no handshake, whichever server name it asks for.
+func TestTLSConfigCipherSuites(t *testing.T) {
+	t.Parallel()
+	certificate := newCertificate(t, "server")
+	base := &tls.Config{Certificates: []tls.Certificate{certificate}}
+	chosen := base.Clone()
+	chosen.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return base, nil }
+	named := base.Clone()
+	named.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
+	for name, test := range map[string]struct {
+		server  *tls.Config
+		version uint16
+		suites  []uint16
+		want    bool
+	}{
+		"M/423 CBC alone":                 {base, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA}, false},
+		"M/423 CBC alone, another config": {chosen, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}, false},
+		"GCM":                             {base, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}, true},
+		"GCM, another config":             {chosen, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}, true},
+		"the usual, TLS 1.2":              {base, tls.VersionTLS12, nil, true},
+		"the usual, TLS 1.3":              {base, tls.VersionTLS13, nil, true},
+		"ChaCha20, which is not named":    {base, tls.VersionTLS12, named.CipherSuites, false},
+		"ChaCha20, which is":              {named, tls.VersionTLS12, named.CipherSuites, !fips140.Enabled()}, // crypto/tls leaves it out in FIPS 140-3 mode
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer func() { _ = listener.Close() }()
+			served := make(chan error, 1)
+			go func() {
+				connection, err := listener.Accept()
+				if err != nil {
+					served <- err
+					return
+				}
+				defer func() { _ = connection.Close() }()
+				served <- tls.Server(connection, binding.TLSConfig(test.server)).Handshake()
+			}()
+			connection, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{
+				InsecureSkipVerify: true, MaxVersion: test.version, CipherSuites: test.suites, //nolint:gosec // what is tested
+			})
+			if err == nil {
+				require.NoError(t, connection.Close())
+			}
+			require.Equal(t, test.want, err == nil, "%v", err)
+			if failed := <-served; test.want {
+				require.NoError(t, failed)
+			} else {
+				require.Error(t, failed)
+			}
+		})
+	}
 }
 
 // No server name gets a client in unasked.

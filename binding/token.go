@@ -2,258 +2,131 @@ package binding
 
 import (
 	"encoding/json"
-	"math"
+	"errors"
+	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/certbound/certbound/binding/internal/object"
+	"github.com/certbound/certbound/binding/internal/strictjson"
 )
 
-// A Token is an access token that a [TokenVerifier] has read: the claims of RFC
-// 9068 §2.2 and RFC 7662 §2.2, and the confirmation that binds it (RFC 8705 §3).
+// A Token is an access token that was validated: the claims of RFC 9068 §2.2 or
+// RFC 7662 §2.2, and the confirmation that binds it (RFC 8705 §3, RFC 9449 §6).
 //
-// [ParseToken] is its one constructor. A Token never changes, so that requests
-// that bear the same token may share it; it is safe for concurrent use. The
-// zero Token is refused by every guard.
+// [Claims.Validate] is the only way to get one. A Token is immutable, so that
+// requests with the same token may share it, and safe for concurrent use. Every
+// guard refuses the zero Token.
 type Token struct {
-	text string // the claims, as they came
-
-	issuer    string
-	subject   string
-	clientID  string
-	audience  []string
-	scopes    []string
-	expiry    time.Time
-	notBefore time.Time
-	issuedAt  time.Time
-
-	bound      bool
-	thumbprint Thumbprint
-
-	otherKind bool   // the claims are plainly those of another kind of token
-	tokenType string // the value of token_type, as it came; "" if there is none
-
-	named    bool // by Validate: Expect said where the scopes and the client are
-	opaque   bool // by Validate: an introspection response
+	claims   Claims
+	opaque   bool // the claims are an introspection response
 	dpopType bool // an opaque token whose token_type is DPoP
 }
 
-// ParseToken reads the claims of an access token: the payload of a JWT, or an
-// introspection response. It is the one door to a Token, and reads cnf itself,
-// so that no verifier can lose a binding.
-//
-// It is strict: claims is one JSON object in UTF-8, no name occurs twice at any
-// depth, names match exactly, and each claim that it reads has its right type
-// (iss, sub, aud, exp, nbf, iat, jti, client_id, scope, cnf, and azp, cid or
-// appid where there is no client_id) or is absent. Of these iss, sub, aud and
-// the client are not empty.
-// What it returns says nothing about validity: see [Token.Validate]. The error
-// is an [*Error], with a reason of the token or of its confirmation.
-func ParseToken(claims []byte) (*Token, error) {
-	t := &Token{text: string(claims)}
-	var memory [16]object.Member
-	members, err := object.AppendParse(memory[:0], t.text)
-	if err != nil {
-		return nil, &Error{Reason: ReasonTokenMalformed, Cause: err}
-	}
-	for _, m := range members {
-		ok := true
-		switch m.Name {
-		case "iss":
-			t.issuer, ok = nonEmptyString(m.Value)
-		case "sub":
-			t.subject, ok = nonEmptyString(m.Value)
-		case "aud":
-			t.audience, ok = audienceOf(m.Value)
-		case "exp":
-			t.expiry, ok = numericDate(m.Value)
-			ok = ok && t.expiry.Unix() > 0 // 0 is not "never"
-		case "nbf":
-			t.notBefore, ok = numericDate(m.Value)
-		case "iat":
-			t.issuedAt, ok = numericDate(m.Value)
-		case "jti":
-			_, ok = object.String(m.Value)
-		case "cnf":
-			thumbprint, refusal := confirmationOf(m.Value)
-			if refusal != nil {
-				return nil, refusal
-			}
-			t.bound, t.thumbprint = true, thumbprint
-		case "token_type":
-			t.tokenType = m.Value
-		default:
-			t.otherKind = t.otherKind || isOtherKinds(m)
-		}
-		if !ok {
-			return nil, &Error{Reason: ReasonTokenClaims}
-		}
-	}
-	if refusal := t.readNames(members, defaultScopeClaims, defaultClientIDClaims); refusal != nil {
-		return nil, refusal
-	}
-	return t, nil
-}
-
-var (
-	defaultScopeClaims    = []string{"scope"}
-	defaultClientIDClaims = []string{"client_id", "azp", "cid", "appid"}
-)
-
-// readNames reads the scopes and the client from the first of the named claims
-// that is present.
-func (t *Token) readNames(members []object.Member, scopeClaims, clientIDClaims []string) *Error {
-	t.scopes, t.clientID = nil, ""
-	if value, present := firstOf(members, scopeClaims); present {
-		scopes, ok := scopesOf(value)
-		if !ok {
-			return &Error{Reason: ReasonTokenClaims}
-		}
-		t.scopes = scopes
-	}
-	if value, present := firstOf(members, clientIDClaims); present {
-		clientID, ok := nonEmptyString(value)
-		if !ok {
-			return &Error{Reason: ReasonTokenClaims}
-		}
-		t.clientID = clientID
-	}
-	return nil
-}
-
-func firstOf(members []object.Member, names []string) (value string, present bool) {
-	for _, name := range names {
-		for i := range members {
-			if members[i].Name == name {
-				return members[i].Value, true
-			}
-		}
-	}
-	return "", false
-}
-
 // Issuer returns the iss claim, or "" if there is none.
-func (t *Token) Issuer() string { return t.issuer }
+func (t *Token) Issuer() string { return t.claims.issuer }
 
 // Subject returns the sub claim, or "" if there is none (some servers leave it
 // out of a token for client credentials).
-func (t *Token) Subject() string { return t.subject }
+func (t *Token) Subject() string { return t.claims.subject }
 
-// ClientID returns the client_id claim (RFC 9068 §2.2), or what the verifier's
-// configuration names in its place, or "" if there is none.
-func (t *Token) ClientID() string { return t.clientID }
+// ID returns the jti claim, or "" if there is none.
+func (t *Token) ID() string { return t.claims.id }
 
-// Audience returns a copy of the aud claim; one string is a list of one.
-func (t *Token) Audience() []string { return slices.Clone(t.audience) }
+// ACR returns the acr claim, the authentication context class that the user's
+// authentication met (RFC 9470 §6.1), or "" if there is none or it is no string.
+func (t *Token) ACR() string { return t.claims.acr }
+
+// AuthTime returns the auth_time claim, when the user was authenticated (RFC 9470
+// §6.1), or the zero time if there is none or it is no NumericDate.
+func (t *Token) AuthTime() time.Time { return t.claims.authTime }
+
+// ClientID returns the client_id claim (RFC 9068 §2.2) or, where there is none,
+// azp, cid or appid; if the verifier's configuration names other claims, the
+// first of those that is present. It returns "" if there is none.
+func (t *Token) ClientID() string { return t.claims.clientID }
+
+// Audience returns a copy of the aud claim; a single string becomes a list of
+// one.
+func (t *Token) Audience() []string { return slices.Clone(t.claims.audience) }
 
 // Scopes returns a copy of the scope claim's tokens (RFC 9068 §2.2.3), or of
 // the claim that the verifier's configuration names in its place.
-func (t *Token) Scopes() []string { return slices.Clone(t.scopes) }
+func (t *Token) Scopes() []string { return slices.Clone(t.claims.scopes) }
 
 // HasScope reports whether the token carries the scope, compared exactly.
-func (t *Token) HasScope(scope string) bool { return slices.Contains(t.scopes, scope) }
+func (t *Token) HasScope(scope string) bool { return slices.Contains(t.claims.scopes, scope) }
 
 // Expiry returns the exp claim, or the zero time if there is none. A handler
 // that holds a connection open (WebSocket, server-sent events) ends it then.
-func (t *Token) Expiry() time.Time { return t.expiry }
+func (t *Token) Expiry() time.Time { return t.claims.expiry }
 
 // NotBefore returns the nbf claim, or the zero time if there is none.
-func (t *Token) NotBefore() time.Time { return t.notBefore }
+func (t *Token) NotBefore() time.Time { return t.claims.notBefore }
 
 // IssuedAt returns the iat claim, or the zero time if there is none.
-func (t *Token) IssuedAt() time.Time { return t.issuedAt }
+func (t *Token) IssuedAt() time.Time { return t.claims.issuedAt }
 
-// Thumbprint returns the certificate's thumbprint that the token is bound to
-// (cnf x5t#S256, RFC 8705 §3.1), and whether it is bound at all.
+// Thumbprint returns the thumbprint of the certificate that the token is bound
+// to (cnf x5t#S256, RFC 8705 §3.1), and whether it is bound to a certificate. A
+// token that is not may still be bound to a key, and is then not a bearer
+// token: see [Token.Bound].
 func (t *Token) Thumbprint() (thumbprint Thumbprint, bound bool) {
-	return t.thumbprint, t.bound
+	return t.claims.confirmation.certificate, t.claims.confirmation.hasCertificate
 }
 
-// Claims decodes all claims into v, as [json.Unmarshal] does, afresh at each
-// call: what a caller does with v, no other request sees. Note that
-// encoding/json matches the names of a struct's fields without regard to case;
-// decode into a map where that matters.
+// KeyThumbprint returns the thumbprint of the DPoP key that the token is bound
+// to (cnf jkt, RFC 9449 §6.1), and whether it is bound to a key. A token may be
+// bound to a certificate as well.
+func (t *Token) KeyThumbprint() (thumbprint KeyThumbprint, bound bool) {
+	return t.claims.confirmation.key, t.claims.confirmation.hasKey
+}
+
+// binding says what the token is bound to, as an Event does.
+func (t *Token) binding() string {
+	_, certificate := t.Thumbprint()
+	_, key := t.KeyThumbprint()
+	switch {
+	case certificate && key:
+		return "both"
+	case certificate:
+		return "certificate"
+	case key:
+		return "key"
+	}
+	return "none"
+}
+
+// Bound reports whether the token is bound to a certificate, to a DPoP key, or
+// to both. A token that is not bound is a bearer token.
+func (t *Token) Bound() bool {
+	return t.claims.confirmation.hasCertificate || t.claims.confirmation.hasKey
+}
+
+// Claim decodes the one claim of exactly that name into v, as [json.Unmarshal]
+// does, and reports whether it is present. A claim that is null is present:
+// what v points to becomes nil if it is a pointer, map, slice or interface, and
+// otherwise stays as it is. It is an error if v cannot hold the claim, or if
+// the Token is the zero Token.
+func (t *Token) Claim(name string, v any) (present bool, err error) {
+	members, err := strictjson.Object(t.claims.text)
+	if err != nil {
+		return false, errors.New("binding: the token has no claims")
+	}
+	for _, m := range members {
+		if m.Name == name {
+			if err := json.Unmarshal([]byte(m.Value), v); err != nil {
+				return true, fmt.Errorf("binding: the claim cannot be decoded into %T", v)
+			}
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Claims decodes all claims into v, as [json.Unmarshal] does, anew at each
+// call, so that a caller may change v. The zero Token has no claims, which is
+// an error. Note that encoding/json matches the names of a struct's fields
+// without regard to case; decode into a map where that matters.
 func (t *Token) Claims(v any) error {
-	return json.Unmarshal([]byte(t.text), v)
-}
-
-// nonEmptyString reads a string with something in it: an empty iss or client_id
-// is no answer to who issued a token or to whom.
-func nonEmptyString(value string) (string, bool) {
-	s, ok := object.String(value)
-	return s, ok && s != ""
-}
-
-// audienceOf reads aud: a string, or an array of strings (RFC 7519 §4.1.3).
-func audienceOf(value string) ([]string, bool) {
-	if s, ok := nonEmptyString(value); ok {
-		return []string{s}, true
-	}
-	list, ok := object.Strings(value)
-	if !ok || len(list) == 0 || slices.Contains(list, "") {
-		return nil, false
-	}
-	return list, true
-}
-
-// scopesOf reads scope: scope tokens with one space between them (RFC 6749
-// §3.3), or an array of scope tokens, which many servers send. The empty string
-// is what some of them send for no scope, and grants nothing.
-func scopesOf(value string) ([]string, bool) {
-	s, ok := object.String(value)
-	if !ok {
-		list, ok := object.Strings(value)
-		return list, ok && !slices.ContainsFunc(list, func(s string) bool { return !isScopeToken(s) })
-	}
-	if s == "" {
-		return nil, true
-	}
-	scopes := make([]string, 0, min(16, 1+strings.Count(s, " ")))
-	for from := 0; ; {
-		end := from
-		for end < len(s) && s[end] != ' ' {
-			end++
-		}
-		if !isScopeToken(s[from:end]) {
-			return nil, false
-		}
-		scopes = append(scopes, s[from:end])
-		if end == len(s) {
-			return scopes, true
-		}
-		from = end + 1
-	}
-}
-
-// isScopeToken: 1*( %x21 / %x23-5B / %x5D-7E ), RFC 6749 §3.3.
-func isScopeToken(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// lastDate is the last second of the year 9999: beyond it a number is a
-// mistake, not a date.
-const lastDate = 253402300799
-
-// numericDate reads a NumericDate (RFC 7519 §2): seconds, not necessarily
-// whole, as a JSON number that is not negative.
-func numericDate(value string) (time.Time, bool) {
-	if value[0] < '0' || value[0] > '9' { // a string, null, a negative number
-		return time.Time{}, false
-	}
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		return time.Unix(seconds, 0), seconds <= lastDate
-	}
-	f, err := strconv.ParseFloat(value, 64)
-	if err != nil || f > lastDate {
-		return time.Time{}, false
-	}
-	seconds, fraction := math.Modf(f)
-	return time.Unix(int64(seconds), int64(fraction*1e9)), true
+	return json.Unmarshal([]byte(t.claims.text), v)
 }

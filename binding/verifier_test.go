@@ -19,7 +19,7 @@ import (
 func TestVerifierFaults(t *testing.T) {
 	t.Parallel()
 	mine := errors.New("mine")
-	token := mustParse(t, claims(t, nil))
+	token := valid(t, claims(t, nil))
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -34,7 +34,9 @@ func TestVerifierFaults(t *testing.T) {
 	}{
 		"neither token nor error":        {t.Context(), nil, nil, binding.ReasonUnavailable, 503, nil},
 		"the zero Token":                 {t.Context(), &binding.Token{}, nil, binding.ReasonUnavailable, 503, nil},
-		"an error of its own":            {t.Context(), nil, mine, binding.ReasonUnavailable, 503, mine},
+		"M/422 a plain error":            {t.Context(), nil, mine, binding.ReasonUnavailable, 503, mine},
+		"M/422 the token is invalid":     {t.Context(), nil, &binding.Error{Reason: binding.ReasonTokenInvalid, Cause: mine}, binding.ReasonTokenInvalid, 401, mine},
+		"an Error in words of its own":   {t.Context(), nil, fmt.Errorf("%w: %w", mine, &binding.Error{Reason: binding.ReasonTokenInvalid}), binding.ReasonTokenInvalid, 401, mine},
 		"an error and a good token":      {t.Context(), token, mine, binding.ReasonUnavailable, 503, mine},
 		"an Error and a good token":      {t.Context(), token, &binding.Error{Reason: binding.ReasonTokenExpired, Cause: mine}, binding.ReasonTokenExpired, 401, mine},
 		"an Error that is wrapped":       {t.Context(), nil, fmt.Errorf("wrapped: %w", &binding.Error{Reason: binding.ReasonTokenSignature, Cause: mine}), binding.ReasonTokenSignature, 401, mine},
@@ -65,7 +67,10 @@ func TestVerifierFaults(t *testing.T) {
 			if test.cause != nil {
 				require.ErrorIs(t, err, test.cause)
 			}
-			require.NotErrorIs(t, err, binding.ErrTokenRevoked) // and looking for a cause does not panic
+			if _, is := test.err.(*binding.Error); is && test.cause == nil && test.reason != binding.ReasonUnavailable {
+				require.NoError(t, refusalOf(t, err).Cause, "an Error is not its own cause")
+			}
+			require.NotErrorIs(t, err, http.ErrAbortHandler) // and looking for a cause does not panic
 		})
 	}
 }
@@ -78,7 +83,7 @@ func TestVerifierGetsTheTokenAndTheContext(t *testing.T) {
 		Tokens: verifierFunc(func(ctx context.Context, token string) (*binding.Token, error) {
 			require.Equal(t, "the-token", token)
 			require.Equal(t, "value", ctx.Value(key{}))
-			return mustParse(t, claims(t, nil)), nil
+			return valid(t, claims(t, nil)), nil
 		}),
 	})
 	r := request("the-token")
@@ -105,7 +110,7 @@ func TestErrorThatAVerifierSharesIsNotChanged(t *testing.T) {
 			refusal := refusalOf(t, err)
 			require.NotSame(t, shared, refusal)
 			require.Equal(t, `Bearer realm="`+realm+`", error="insufficient_scope", `+
-				`error_description="the access token lacks a scope that this request needs", scope="a b"`, refusal.Challenge())
+				`error_description="the access token lacks a scope that this request needs", scope="a b"`, challengeOf(t, refusal))
 			spoil(refusal)
 		}
 	}

@@ -1,7 +1,7 @@
 package jwks
 
 // An Algorithm is a signature algorithm's name (RFC 7518 §3.1, RFC 8037, RFC
-// 9864), compared exactly. HMAC and none are none.
+// 9864), compared exactly. There is none for HMAC, and "none" is not one.
 type Algorithm string
 
 // The algorithms that can be verified.
@@ -16,7 +16,7 @@ const (
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512"
 
-	// EdDSA is RFC 8037's name for any Edwards curve, here Ed25519 alone.
+	// EdDSA is RFC 8037's name for any Edwards curve; here it means Ed25519 only.
 	EdDSA Algorithm = "EdDSA"
 	// Ed25519 is RFC 9864's name for the same signature.
 	Ed25519 Algorithm = "Ed25519"

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/certbound/certbound/binding"
-	"github.com/certbound/certbound/jwks/internal/jws"
 )
 
 // Issuers verifies the tokens of several issuers. It is a
@@ -14,16 +13,18 @@ import (
 type Issuers struct {
 	verifiers []*Verifier
 	byIssuer  map[string]*Verifier
-	headers   jws.Headers
+	routes    routes[*Verifier]
+	headers   headerCache
 }
 
-// ByIssuer returns a verifier that picks one of the given by the token's iss,
-// which nobody has verified yet; that one then checks everything, iss included,
-// with its own keys and rules. A token of an unknown issuer is refused and no
-// verifier asked. The verifiers stay the caller's to close.
+// ByIssuer returns a verifier that picks one of the given verifiers by the
+// token's iss, which nobody has verified yet. That verifier then checks
+// everything, iss included, with its own keys and rules. A token of an unknown
+// issuer is refused without asking any of them. The caller must close the
+// verifiers.
 //
-// None at all, a nil one, or two for one issuer are an error that joins a
-// [binding.ConfigError] for each mistake.
+// If none is given, one is nil, or two are for the same issuer, the error joins
+// a [binding.ConfigError] for each mistake.
 func ByIssuer(verifiers ...*Verifier) (*Issuers, error) {
 	i := &Issuers{byIssuer: make(map[string]*Verifier, len(verifiers))}
 	var mistakes []error
@@ -47,19 +48,19 @@ func ByIssuer(verifiers ...*Verifier) (*Issuers, error) {
 	if len(mistakes) > 0 {
 		return nil, fmt.Errorf("jwks: ByIssuer: %w", errors.Join(mistakes...))
 	}
+	i.routes = newRoutes[*Verifier]()
 	return i, nil
 }
 
 // VerifyToken verifies an access token as the verifier of its issuer does. The
 // error is a [*binding.Error].
 func (i *Issuers) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
-	if len(token) > jws.MaxLength {
+	if len(token) > maxTokenBytes {
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	digest := digestOf(token)
-	for _, v := range i.verifiers {
-		// Only the verifier of its own issuer has ever accepted a token.
-		if seen, err := v.again(digest); seen != nil || err != nil {
+	if v, ok := i.routes.get(digest); ok {
+		if seen, err := v.recall(digest); seen != nil || err != nil {
 			return seen, err
 		}
 	}
@@ -70,13 +71,29 @@ func (i *Issuers) VerifyToken(ctx context.Context, token string) (*binding.Token
 	defer t.release()
 	v, known := i.byIssuer[t.claims.Issuer()]
 	if !known {
-		return nil, &binding.Error{Reason: binding.ReasonTokenIssuer}
+		return nil, &binding.Error{Reason: binding.ReasonTokenIssuer, Cause: i.expects()}
 	}
-	return v.first(ctx, t, digest)
+	verified, err := v.verifyOrRecall(ctx, token, t, digest)
+	if err == nil {
+		i.routes.put(digest, v)
+	}
+	return verified, err
 }
 
-// Ready returns nil if every issuer's keys are there, and otherwise which are
-// not, and why.
+// expects says which issuers there are.
+func (i *Issuers) expects() error {
+	var names []string
+	for _, v := range i.verifiers[:min(len(i.verifiers), maxListed)] {
+		names = append(names, v.issuer)
+	}
+	if more := len(i.verifiers) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("jwks: the verifiers given to jwks.ByIssuer are of %q", names)
+}
+
+// Ready returns nil if every issuer's verifier is ready, and otherwise an error
+// that names those that are not, and why.
 func (i *Issuers) Ready() error {
 	var missing []error
 	for _, v := range i.verifiers {

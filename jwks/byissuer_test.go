@@ -63,13 +63,13 @@ func TestByIssuerPicksOne(t *testing.T) {
 	// One issuer's key signs for it alone: E/137, I/255.
 	posing := a.claims().with("iss", quote(b.Issuer())).with("aud", `"https://b.example"`)
 	requireRefused(t, both, a.sign(t, jwt.with("kid", quote(b.KeyID())).String(), posing.String()), binding.ReasonTokenSignature)
-	asked := b.JWKSRequests()
+	asked := b.Requests(bindingtest.JWKSPath)
 	requireRefused(t, both, a.sign(t, jwt.with("kid", quote(a.KeyID())).String(), posing.String()), binding.ReasonTokenKeyUnknown)
-	require.Equal(t, asked+1, b.JWKSRequests(), "the issuer that the token names is asked, and no other")
-	require.Equal(t, 1, a.JWKSRequests())
+	require.Equal(t, asked+1, b.Requests(bindingtest.JWKSPath), "the issuer that the token names is asked, and no other")
+	require.Equal(t, 1, a.Requests(bindingtest.JWKSPath))
 
 	// An unknown issuer asks nobody.
-	asked = b.JWKSRequests()
+	asked = b.Requests(bindingtest.JWKSPath)
 	requireRefused(t, both, unknown.goodToken(t), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", quote(a.Issuer()+"/"))), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.token(t, unknown.header().with("typ", `"JWT"`)), binding.ReasonTokenIssuer)
@@ -77,9 +77,9 @@ func TestByIssuerPicksOne(t *testing.T) {
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "")), binding.ReasonTokenIssuer)
 	requireRefused(t, both, unknown.tokenWith(t, unknown.claims().with("iss", "1")), binding.ReasonTokenClaims)
 	requireRefused(t, both, "a.b", binding.ReasonTokenMalformed)
-	require.Equal(t, asked, b.JWKSRequests())
-	require.Equal(t, 1, a.JWKSRequests())
-	require.Zero(t, unknown.JWKSRequests())
+	require.Equal(t, asked, b.Requests(bindingtest.JWKSPath))
+	require.Equal(t, 1, a.Requests(bindingtest.JWKSPath))
+	require.Zero(t, unknown.Requests(bindingtest.JWKSPath))
 }
 
 // Two issuers that publish keys under one kid, E/137: never the other's key,
@@ -98,7 +98,7 @@ func TestByIssuerSameKeyID(t *testing.T) {
 		requireRefused(t, both, ka.sign(ka.header("same").String(), b.claims().String()), binding.ReasonTokenSignature)
 		requireRefused(t, both, kb.sign(kb.header("same").String(), a.claims().String()), binding.ReasonTokenSignature)
 	}
-	require.Equal(t, 2, a.JWKSRequests()+b.JWKSRequests())
+	require.Equal(t, 2, a.Requests(bindingtest.JWKSPath)+b.Requests(bindingtest.JWKSPath))
 }
 
 func TestByIssuerSeenTokens(t *testing.T) {
@@ -125,7 +125,7 @@ func TestByIssuerSeenTokens(t *testing.T) {
 func TestByIssuerReady(t *testing.T) {
 	t.Parallel()
 	a, b := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
-	b.SetJWKSHandler(http.NotFoundHandler())
+	b.Handle(bindingtest.JWKSPath, http.NotFoundHandler())
 	both, err := jwks.ByIssuer(a.verifier(t), b.verifier(t))
 	require.NoError(t, err)
 	requireAccepted(t, both, a.goodToken(t))

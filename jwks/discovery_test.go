@@ -59,7 +59,7 @@ func TestWellKnownPaths(t *testing.T) {
 		}{
 			"J/259 RFC 8414":                 {200, []string{oauthPath + bare}, true},
 			"J/259 OpenID Connect after 404": {404, []string{oauthPath + bare, bare + openIDPath}, true},
-			"J/259 410 is final":             {410, []string{oauthPath + bare}, false},
+			"M/385 after 410":                {410, []string{oauthPath + bare, bare + openIDPath}, true},
 			"J/259 500 is final":             {500, []string{oauthPath + bare}, false},
 			"J/259 204 is final":             {204, []string{oauthPath + bare}, false},
 		} {
@@ -68,7 +68,7 @@ func TestWellKnownPaths(t *testing.T) {
 				i := newIssuer(t, bindingtest.Config{Path: path})
 				good := must(json.Marshal(i.Metadata()))
 				var record recorded
-				i.SetMetadataHandler(record.handler(func(w http.ResponseWriter, r *http.Request) {
+				i.Handle(bindingtest.MetadataPaths, record.handler(func(w http.ResponseWriter, r *http.Request) {
 					if test.status != 200 && strings.HasPrefix(r.URL.Path, oauthPath) {
 						w.WriteHeader(test.status)
 						return
@@ -84,7 +84,7 @@ func TestWellKnownPaths(t *testing.T) {
 				refusal := requireNoKeys(t, v, i.goodToken(t))
 				require.ErrorIs(t, refusal, metadata.ErrStatus)
 				require.NotContains(t, record.asked(), bare+openIDPath)
-				require.Zero(t, i.JWKSRequests())
+				require.Zero(t, i.Requests(bindingtest.JWKSPath))
 			})
 		}
 	}
@@ -112,21 +112,21 @@ func TestMetadataDocument(t *testing.T) {
 		"J/258 issuer of another case": {func(iss string, m map[string]any) { m["issuer"] = strings.ToUpper(iss) }, metadata.ErrIssuer},
 		"J/258 another host":           {func(iss string, m map[string]any) { m["issuer"] = "https://evil.example" }, metadata.ErrIssuer},
 		"J/258 no issuer":              {func(iss string, m map[string]any) { delete(m, "issuer") }, metadata.ErrIssuer},
-		"J/258 issuer null":            {func(iss string, m map[string]any) { m["issuer"] = nil }, metadata.ErrMalformed},
+		"J/258 issuer null":            {func(iss string, m map[string]any) { m["issuer"] = nil }, metadata.ErrIssuer},
 		"J/258 ISSUER":                 {func(iss string, m map[string]any) { m["ISSUER"] = iss; delete(m, "issuer") }, metadata.ErrIssuer},
 		"J/260 no jwks_uri":            {func(iss string, m map[string]any) { delete(m, "jwks_uri") }, nil},
-		"J/260 jwks_uri null":          {func(iss string, m map[string]any) { m["jwks_uri"] = nil }, metadata.ErrMalformed},
-		"J/260 jwks_uri empty":         {func(iss string, m map[string]any) { m["jwks_uri"] = "" }, metadata.ErrMalformed},
-		"J/260 jwks_uri relative":      {func(iss string, m map[string]any) { m["jwks_uri"] = "/jwks" }, metadata.ErrMalformed},
+		"J/260 jwks_uri null":          {func(iss string, m map[string]any) { m["jwks_uri"] = nil }, nil},
+		"J/260 jwks_uri empty":         {func(iss string, m map[string]any) { m["jwks_uri"] = "" }, metadata.ErrURL},
+		"J/260 jwks_uri relative":      {func(iss string, m map[string]any) { m["jwks_uri"] = "/jwks" }, metadata.ErrURL},
 		"J/261 jwks_uri by http": {func(iss string, m map[string]any) {
 			m["jwks_uri"] = "http" + strings.TrimPrefix(iss, "https") + "/jwks"
-		}, metadata.ErrMalformed},
-		"J/261 jwks_uri a file": {func(iss string, m map[string]any) { m["jwks_uri"] = "file:///etc/jwks" }, metadata.ErrMalformed},
+		}, metadata.ErrURL},
+		"J/261 jwks_uri a file": {func(iss string, m map[string]any) { m["jwks_uri"] = "file:///etc/jwks" }, metadata.ErrURL},
 		"J/261 jwks_uri at localhost": {func(iss string, m map[string]any) {
 			m["jwks_uri"] = strings.Replace(iss, "127.0.0.1", "localhost", 1) + "/jwks"
-		}, metadata.ErrMalformed},
-		"J/261 jwks_uri at the cloud":      {func(iss string, m map[string]any) { m["jwks_uri"] = "https://169.254.169.254/jwks" }, metadata.ErrMalformed},
-		"J/261 jwks_uri with a user":       {func(iss string, m map[string]any) { m["jwks_uri"] = strings.Replace(iss, "//", "//user@", 1) + "/jwks" }, metadata.ErrMalformed},
+		}, metadata.ErrLocal},
+		"J/261 jwks_uri at the cloud":      {func(iss string, m map[string]any) { m["jwks_uri"] = "https://169.254.169.254/jwks" }, metadata.ErrLocal},
+		"J/261 jwks_uri with a user":       {func(iss string, m map[string]any) { m["jwks_uri"] = strings.Replace(iss, "//", "//user@", 1) + "/jwks" }, metadata.ErrURL},
 		"J/264 signed_metadata is ignored": {func(iss string, m map[string]any) { m["signed_metadata"] = "x.y.z" }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestMetadataDocument(t *testing.T) {
 			document := i.Metadata()
 			test.change(i.Issuer(), document)
 			var record recorded
-			i.SetMetadataHandler(record.handler(answersWith(string(must(json.Marshal(document)))).ServeHTTP))
+			i.Handle(bindingtest.MetadataPaths, record.handler(answersWith(string(must(json.Marshal(document)))).ServeHTTP))
 			v := i.verifier(t)
 			if strings.HasPrefix(name, "J/264") {
 				requireAccepted(t, v, i.goodToken(t))
@@ -147,7 +147,7 @@ func TestMetadataDocument(t *testing.T) {
 			}
 			require.ErrorIs(t, v.Ready(), jwks.ErrNotReady)
 			require.NotContains(t, record.asked(), openIDPath, "whatever is wrong with the first document is final")
-			require.Zero(t, i.JWKSRequests())
+			require.Zero(t, i.Requests(bindingtest.JWKSPath))
 		})
 	}
 }
@@ -158,7 +158,7 @@ func TestFirstDocumentIsFinal(t *testing.T) {
 	i := newIssuer(t, bindingtest.Config{})
 	good := string(must(json.Marshal(i.Metadata())))
 	var record recorded
-	i.SetMetadataHandler(record.handler(func(w http.ResponseWriter, r *http.Request) {
+	i.Handle(bindingtest.MetadataPaths, record.handler(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == oauthPath {
 			_, _ = w.Write([]byte(strings.Replace(good, quote(i.Issuer()), `"https://evil.example"`, 1)))
 			return
@@ -184,7 +184,7 @@ func TestMetadataURLAndURL(t *testing.T) {
 		t.Cleanup(server.Close)
 		return server.URL + "/elsewhere"
 	}
-	i.SetMetadataHandler(http.NotFoundHandler())
+	i.Handle(bindingtest.MetadataPaths, http.NotFoundHandler())
 	requireNoKeys(t, i.verifier(t), i.goodToken(t))
 	t.Run("MetadataURL", func(t *testing.T) {
 		t.Parallel()
@@ -205,13 +205,13 @@ func TestMetadataURLAndURL(t *testing.T) {
 	t.Run("URL asks for no metadata", func(t *testing.T) {
 		t.Parallel()
 		own := newIssuer(t, bindingtest.Config{})
-		v := own.verifier(t, func(c *jwks.Config) { c.URL = own.JWKSURL() })
+		v := own.verifier(t, func(c *jwks.Config) { c.URL = own.URL(bindingtest.JWKSPath) })
 		requireAccepted(t, v, own.goodToken(t))
-		require.Zero(t, own.MetadataRequests())
+		require.Zero(t, own.Requests(bindingtest.MetadataPaths))
 	})
 	t.Run("URL, and an issuer that is no URL", func(t *testing.T) {
 		t.Parallel()
-		v := i.verifier(t, func(c *jwks.Config) { c.URL, c.Issuer = i.JWKSURL(), "joe" })
+		v := i.verifier(t, func(c *jwks.Config) { c.URL, c.Issuer = i.URL(bindingtest.JWKSPath), "joe" })
 		requireAccepted(t, v, i.tokenWith(t, i.claims().with("iss", `"joe"`)))
 		requireRefused(t, v, i.goodToken(t), binding.ReasonTokenIssuer)
 	})
@@ -223,7 +223,7 @@ func TestKeysOnAnotherHost(t *testing.T) {
 	i := newIssuer(t, bindingtest.Config{})
 	document := i.Metadata()
 	document["jwks_uri"] = "https://keys.example/jwks"
-	i.SetMetadataHandler(answersWith(string(must(json.Marshal(document)))))
+	i.Handle(bindingtest.MetadataPaths, answersWith(string(must(json.Marshal(document)))))
 	var mu sync.Mutex
 	var dialed []string
 	transport := i.Transport()
@@ -244,10 +244,13 @@ func TestKeysOnAnotherHost(t *testing.T) {
 // J/261: where the keys have been good, metadata that turns bad changes nothing.
 func TestMetadataTurnsBad(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]string{
-		"J/261 http":    "http://keys.example/jwks",
-		"J/261 private": "https://10.0.0.1/jwks",
-		"J/261 cloud":   "https://169.254.169.254/jwks",
+	for name, test := range map[string]struct {
+		address string
+		want    error
+	}{
+		"J/261 http":          {"http://keys.example/jwks", metadata.ErrURL},
+		"J/261 M/401 private": {"https://10.0.0.1/jwks", metadata.ErrLocal},
+		"J/261 M/401 cloud":   {"https://169.254.169.254/jwks", metadata.ErrLocal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -256,14 +259,16 @@ func TestMetadataTurnsBad(t *testing.T) {
 			v := i.verifier(t, func(c *jwks.Config) { c.Observe = func(e jwks.Event) { events <- e } })
 			requireAccepted(t, v, i.goodToken(t))
 			document := i.Metadata()
-			document["jwks_uri"] = address
-			i.SetMetadataHandler(answersWith(string(must(json.Marshal(document)))))
+			document["jwks_uri"] = test.address
+			i.Handle(bindingtest.MetadataPaths, answersWith(string(must(json.Marshal(document)))))
 			// A fetch that fails has the metadata read anew: the next finds it changed.
-			i.SetJWKSHandler(http.NotFoundHandler())
+			i.Handle(bindingtest.JWKSPath, http.NotFoundHandler())
 			requireNoKeys(t, v, i.unknownKeyToken(t))
 			for event := range events {
 				if event.Kind == jwks.KeysFailed && strings.Contains(event.Err.Error(), "jwks_uri") {
-					require.ErrorIs(t, event.Err, metadata.ErrMalformed)
+					require.ErrorIs(t, event.Err, test.want)
+					require.ErrorContains(t, event.Err, test.address)
+					require.ErrorContains(t, event.Err, "Config.URL")
 					require.True(t, event.Usable)
 					break
 				}

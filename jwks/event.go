@@ -1,12 +1,16 @@
 package jwks
 
 import (
-	"context"
+	"errors"
 	"time"
+
+	"github.com/certbound/certbound/binding/events"
+	"github.com/certbound/certbound/jwks/internal/keyset"
 )
 
-// An Event is what a [Verifier] tells of its keys, for logs and metrics: one for
-// each fetch. It holds no key and no token.
+// An Event says what happened to the keys of a [Verifier], for logs and
+// metrics: there is one for each fetch, and a few others (see [EventKind]). It
+// holds no key and no token.
 type Event struct {
 	// Kind says what happened.
 	Kind EventKind
@@ -28,14 +32,27 @@ type Event struct {
 	// other material is both. The kid is the issuer's word: quote it in a log.
 	Added, Removed []string
 
-	// Ignored are, for KeysFetched, the keys that are not used, and why.
+	// Ignored are the keys of the fetched set that are not used, and why: for
+	// KeysFetched some of them, for KeysFailed all.
 	Ignored []IgnoredKey
 
-	// StaleSince is, for KeysFailed, when the keys that still serve stopped to
-	// be fresh; the zero time while they are fresh, or if there are none.
+	// StaleSince is, for KeysFailed, when the keys that are still in use stopped
+	// being fresh; the zero time while they are fresh, or if there are none.
 	StaleSince time.Time
 
-	// Usable reports whether there are keys to serve with, after this fetch.
+	// ServeUntil is, for KeysFailed, until when the present keys will be used
+	// unless others come; the zero time if there are none.
+	ServeUntil time.Time
+
+	// Outage is, for KeysFetched, for how long the fetches before this one had
+	// failed; 0 if they had not.
+	Outage time.Duration
+
+	// Tokens is, for KeyFetchLimited, how many tokens this has happened to since
+	// the last such event.
+	Tokens int
+
+	// Usable says whether there are keys to verify tokens with.
 	Usable bool
 
 	// Lost is how many events before this one were dropped, because 64 of them
@@ -43,110 +60,78 @@ type Event struct {
 	Lost int
 }
 
-// An IgnoredKey is a key of a set that is not used. The others serve.
-type IgnoredKey struct {
-	KeyID   string // kid, or "" if it has none that could be read
-	Problem error  // why not
-}
+// An IgnoredKey is a key of a set that is not used: its KeyID, "" if it has no
+// readable kid, and the Problem that says why. The other keys are used.
+type IgnoredKey = keyset.IgnoredKey
 
 // EventKind is the kind of an [Event].
 type EventKind string
 
 const (
-	// KeysFetched: a set came and is in use, though no key may be new.
+	// KeysFetched: a set was fetched and is in use. It may contain nothing new.
 	KeysFetched EventKind = "keys_fetched"
 
-	// KeysFailed: a fetch failed. Keys that were fetched before still serve, up
-	// to Config.MaxStale.
+	// KeysFailed: a fetch failed. Keys that were fetched before are still used,
+	// up to Config.MaxStale.
 	KeysFailed EventKind = "keys_failed"
+
+	// KeyFetchLimited: tokens named unknown keys, which were not looked for
+	// because the verifier had asked the issuer as often as it may. They were
+	// answered 503, or 401 if they were issued before the present keys were
+	// fetched. The event comes with the first such token, and then once a minute
+	// while there are more. Either somebody sends made-up tokens, or the issuer
+	// publishes keys in an unusual way.
+	KeyFetchLimited EventKind = "key_fetch_limited"
 
 	// TokensNotBound: the issuer's metadata does not say that it binds access
 	// tokens to certificates (tls_client_certificate_bound_access_tokens, RFC
-	// 8705 §3.3). Told once. A guard requires the binding none the less.
+	// 8705 §3.3). Told once. A guard still requires the binding.
 	TokensNotBound EventKind = "tokens_not_bound"
 )
-
-// events brings events to the observer, by a goroutine of its own: nobody waits
-// for an observer but Close.
-type events struct {
-	observe func(Event)
-	issuer  string
-	queue   chan Event
-	lost    int  // since the last that found room
-	told    bool // that tokens are not bound
-}
 
 // maxEvents is how many events wait for an observer that is busy. While fetches
 // fail there are a few in a minute.
 const maxEvents = 64
 
-func newEvents(c Config) events {
-	return events{observe: c.Observe, issuer: c.Issuer, queue: make(chan Event, maxEvents)}
-}
-
-func (e *events) put(event Event) {
-	if e.observe == nil {
-		return
+// newEvents returns the way to Config.Observe; nil without one.
+func newEvents(c Config) *events.Queue[Event] {
+	if c.Observe == nil {
+		return nil
 	}
-	event.Issuer, event.Lost = e.issuer, e.lost
-	select {
-	case e.queue <- event:
-		e.lost = 0
-	default:
-		e.lost++
-	}
-}
-
-// run gives the observer its events until ctx ends.
-func (e *events) run(ctx context.Context) {
-	for {
-		select {
-		case event := <-e.queue:
-			if ctx.Err() == nil {
-				e.give(event)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// give calls the observer. If it panics the event is lost: the goroutine is
-// ours, and nobody could recover.
-func (e *events) give(event Event) {
-	defer func() { _ = recover() }()
-	e.observe(event)
+	return events.New(maxEvents, func(event Event, lost int) {
+		event.Issuer, event.Lost = c.Issuer, lost
+		c.Observe(event)
+	})
 }
 
 // tell makes the event of a fetch. latest is not in use if err is not nil.
-func (k *remoteKeys) tell(before, latest *snapshot, err error) {
+func (k *remoteKeys) tell(before, latest *snapshot, outage time.Duration, err error) {
 	event := Event{Duration: time.Since(latest.asOf), Usable: k.usable() != nil}
 	if err != nil {
 		event.Kind, event.Err = KeysFailed, err
-		if stale := before.staleSince(); event.Usable && time.Now().After(stale) {
-			event.StaleSince = stale
+		if none := (*keyset.NoKeyError)(nil); errors.As(err, &none) {
+			event.Ignored = none.Ignored
+		}
+		if event.Usable {
+			event.ServeUntil = before.asOf.Add(max(before.fresh, k.maxAge))
+			if stale := before.staleSince(); time.Now().After(stale) {
+				event.StaleSince = stale
+			}
 		}
 	} else {
-		event.Kind, event.Keys = KeysFetched, len(latest.set.Keys)
-		for _, ignored := range latest.set.Ignored {
-			event.Ignored = append(event.Ignored, IgnoredKey(ignored))
-		}
+		event.Kind, event.Outage, event.Keys = KeysFetched, outage, len(latest.set.Keys)
+		event.Ignored = latest.set.Ignored
 		event.Added = latest.notIn(before)
 		event.Removed = before.notIn(latest)
 	}
-	k.events.put(event)
-	if k.source.notBound && !k.events.told {
-		k.events.told = true
-		k.events.put(Event{Kind: TokensNotBound, Usable: event.Usable})
+	k.events.Put(event)
+	if k.source.notBound && !k.notBoundTold {
+		k.notBoundTold = true
+		k.events.Put(Event{Kind: TokensNotBound, Usable: event.Usable})
 	}
 }
 
-func (s *snapshot) staleSince() time.Time {
-	if s == nil {
-		return time.Time{}
-	}
-	return s.asOf.Add(s.fresh)
-}
+func (s *snapshot) staleSince() time.Time { return s.asOf.Add(s.fresh) }
 
 // notIn returns the kid of the keys that other does not hold under it.
 func (s *snapshot) notIn(other *snapshot) []string {

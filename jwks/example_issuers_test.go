@@ -81,11 +81,11 @@ func ExampleNew_auth0() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	bound, err := as.BoundToken(certificate.Leaf)
+	bound, err := as.Token(bindingtest.TokenSpec{Certificate: certificate.Leaf})
 	if err != nil {
 		log.Fatal(err)
 	}
-	unbound, err := as.UnboundToken()
+	unbound, err := as.Token(bindingtest.TokenSpec{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -101,10 +101,10 @@ func ExampleNew_mistakes() {
 	})
 	fmt.Println(err)
 	// Output:
-	// jwks: the Config is wrong: Issuer: must be an absolute https URL without user and fragment
+	// jwks: the Config is wrong: Issuer: is an http URL, and must be https: whoever is on the path could choose the answers (for development there is DangerouslyAllowHTTP)
 	// Audiences: at least one is required, and none may be empty
 	// Algorithms: "HS256" is not one that can be verified
-	// TokenTypes: "id_token" is no access token's: name at+jwt, JWT or absent
+	// TokenTypes: "id_token" is not the type of an access token: name at+jwt, JWT or absent
 }
 
 // Incorrect: a verifier for each request. Every request waits for metadata and keys of its own, and no signature is verified
@@ -134,7 +134,7 @@ func ExampleNew_incorrect() {
 	for range 3 {
 		call(client, api.URL, "")
 	}
-	fmt.Println(as.JWKSRequests(), "fetches of the keys")
+	fmt.Println(as.Requests(bindingtest.JWKSPath), "fetches of the keys")
 	// Output:
 	// 200 alice [accounts]
 	// 200 alice [accounts]

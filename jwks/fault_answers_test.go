@@ -189,7 +189,7 @@ var networkFaults = []answerFault{
 	{"3.4 I/226 TLS: wrong name", "certificate", transportFault(func(tr *http.Transport) {
 		tr.TLSClientConfig.ServerName = "bank.example"
 	})},
-	{"3.4 TLS: old version", "protocol version", transportFault(func(tr *http.Transport) {
+	{"3.4 TLS: old version", "version", transportFault(func(tr *http.Transport) {
 		tr.TLSClientConfig.MinVersion, tr.TLSClientConfig.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
 	})},
 }

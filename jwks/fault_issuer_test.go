@@ -279,7 +279,7 @@ func requireRefusal(t *testing.T, err error, reason binding.Reason) {
 	require.Error(t, err)
 	refusal := binding.AsError(err)
 	require.Equal(t, reason, refusal.Reason, "cause: %v", refusal.Cause)
-	require.Equal(t, http.StatusUnauthorized, refusal.Status())
+	require.Equal(t, http.StatusUnauthorized, refusal.StatusCode())
 	header := make(http.Header)
 	refusal.SetHeader(header)
 	require.NotEmpty(t, header.Get("WWW-Authenticate"))
@@ -291,13 +291,30 @@ func requireUnavailable(t *testing.T, err error) *binding.Error {
 	require.Error(t, err)
 	refusal := binding.AsError(err)
 	require.Equal(t, binding.ReasonKeysUnavailable, refusal.Reason, "cause: %v", refusal.Cause)
-	require.Equal(t, http.StatusServiceUnavailable, refusal.Status())
+	require.Equal(t, http.StatusServiceUnavailable, refusal.StatusCode())
 	header := make(http.Header)
 	refusal.SetHeader(header)
 	require.Empty(t, header.Get("WWW-Authenticate"))
 	require.NotEmpty(t, header.Get("Retry-After"))
 	require.GreaterOrEqual(t, refusal.RetryAfter, time.Second)
 	require.LessOrEqual(t, refusal.RetryAfter, time.Minute, "no back-off is longer")
+	return refusal
+}
+
+// requireLimited: 503, for nobody may look for the token's key at present.
+func requireLimited(t *testing.T, err error) *binding.Error {
+	t.Helper()
+	require.Error(t, err)
+	refusal := binding.AsError(err)
+	require.Equal(t, binding.ReasonKeyFetchLimited, refusal.Reason, "cause: %v", refusal.Cause)
+	require.ErrorContains(t, refusal.Cause, "asked for new keys as often as is permitted")
+	require.Equal(t, http.StatusServiceUnavailable, refusal.StatusCode())
+	header := make(http.Header)
+	refusal.SetHeader(header)
+	require.Empty(t, header.Get("WWW-Authenticate"))
+	require.NotEmpty(t, header.Get("Retry-After"))
+	require.GreaterOrEqual(t, refusal.RetryAfter, time.Second)
+	require.LessOrEqual(t, refusal.RetryAfter, 5*time.Second)
 	return refusal
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks"
 )
 
 // 3.11 and 3.19: one odd key costs no other, and is not used.
@@ -84,8 +85,12 @@ func TestSetOfPrivateKeysAlone(t *testing.T) {
 		issuer.answer(body(jwkSet(private)))
 		time.Sleep(11 * time.Minute)
 		v.accepts(t, key.token(issuer.url))
-		require.NotContains(t, fmt.Sprintf("%+v", v.log.all()), "private part", "the set is refused as a whole")
-		require.ErrorContains(t, v.log.last(t).Err, "no key that can be used")
+		event := v.log.last(t) // M/390: why, of each
+		require.Equal(t, jwks.KeysFailed, event.Kind)
+		require.ErrorContains(t, event.Err, `no key that can be used; "1": the key is published with its private part`)
+		require.Len(t, event.Ignored, 1)
+		require.Equal(t, "1", event.Ignored[0].KeyID)
+		require.ErrorContains(t, event.Ignored[0].Problem, "private part")
 	}, key)
 }
 

@@ -178,6 +178,7 @@ func TestStaleSince(t *testing.T) {
 			}
 			require.ErrorContains(t, e.Err, "status 502")
 			require.True(t, e.Usable)
+			require.Equal(t, asked.Add(24*time.Hour).Round(time.Second), e.ServeUntil.Round(time.Second))
 			if e.StaleSince.IsZero() {
 				early++
 				require.Zero(t, late)
@@ -193,6 +194,15 @@ func TestStaleSince(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, jwks.KeysFetched, v.log.last(t).Kind)
 		require.Zero(t, v.log.last(t).StaleSince)
+		require.Zero(t, v.log.last(t).ServeUntil)
+		var ended time.Duration
+		for _, e := range v.log.all() {
+			if e.Outage > 0 {
+				require.Zero(t, ended, "told once")
+				ended = e.Outage
+			}
+		}
+		require.InDelta(t, time.Hour-9*time.Minute, ended, float64(3*time.Minute))
 	}, key)
 }
 
@@ -227,7 +237,7 @@ func TestTransportThatPanicsWithNothingToRecover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newFaultVerifier(t, issuer, roundTrip(func(*http.Request) (*http.Response, error) { panic(nil) }), config)
-				require.ErrorContains(t, v.lacks(t, key.token(issuer.url)).Cause, "panicked")
+				require.ErrorContains(t, v.lacks(t, key.token(issuer.url)).Cause, "did not return")
 			})
 		})
 	}

@@ -41,11 +41,11 @@ func TestRotation(t *testing.T) {
 				issuer.publish(newer)
 				v.accepts(t, newer.token(issuer.url))
 				v.refuses(t, older.token(issuer.url), binding.ReasonTokenKeyUnknown)
-				time.Sleep(30 * time.Second) // the budget
+				time.Sleep(10 * time.Second) // the budget
 				issuer.publish(older)
 				v.accepts(t, older.token(issuer.url))
 				v.refuses(t, newer.token(issuer.url), binding.ReasonTokenKeyUnknown)
-				time.Sleep(30 * time.Second)
+				time.Sleep(10 * time.Second)
 			}
 		}, older)
 	})

@@ -97,20 +97,30 @@ func TestFreshAndItsJitter(t *testing.T) {
 	}
 }
 
-// After a failure: 1 s, doubling to 60 s, each by chance from nothing to all of it.
+// After a failure: 1 s, doubling to 60 s, or to 5 s while there are no keys, each
+// by chance from nothing to all of it.
 func TestBackOff(t *testing.T) {
+	t.Run("with keys", func(t *testing.T) { testBackOff(t, time.Minute, newFaultKey("1")) })
+	t.Run("without keys", func(t *testing.T) { testBackOff(t, 5*time.Second) })
+}
+
+func testBackOff(t *testing.T, longest time.Duration, keys ...faultKey) {
 	const steps, verifiers = 12, 60
 	most := make([]time.Duration, steps)
 	var sum time.Duration
 	for range verifiers {
-		issuer := newFaultIssuer("https://issuer.example")
-		issuer.answer(status(500, ""))
+		issuer := newFaultIssuer("https://issuer.example", keys...)
 		synctest.Test(t, func(t *testing.T) {
 			newFaultVerifier(t, issuer, inMemory(issuer))
-			for issuer.fetches() <= steps {
+			synctest.Wait()
+			issuer.answer(status(500, ""))
+			for issuer.fetches() <= steps+1 {
 				time.Sleep(time.Second)
 			}
-			times := issuer.times()
+			times := issuer.times()[1:]
+			if len(keys) == 0 {
+				times = issuer.times() // the first has failed
+			}
 			for n := range steps {
 				gap := times[n+1].Sub(times[n])
 				most[n] = max(most[n], gap)
@@ -120,7 +130,7 @@ func TestBackOff(t *testing.T) {
 	}
 	var limits time.Duration
 	for n := range steps {
-		limit := min(time.Minute, time.Second<<n)
+		limit := min(longest, time.Second<<n)
 		limits += limit * verifiers
 		require.LessOrEqual(t, most[n], limit, "attempt %d", n+1)
 		require.Greater(t, most[n], limit*3/4, "attempt %d", n+1)

@@ -328,8 +328,9 @@ func (s *soak) calm(t *testing.T) {
 	// What was withdrawn is refused once the server has asked again.
 	fetches := s.issuer.fetches()
 	await(t, "two more fetches", func() bool { return s.issuer.fetches() >= fetches+2 })
+	issued := time.Now().Add(-10 * time.Minute).Unix() // before the keys in hand were asked for
 	for _, key := range s.retired {
-		s.send(t.Context(), "calm, withdrawn", s.client, s.token(key), http.StatusUnauthorized)
+		s.send(t.Context(), "calm, withdrawn", s.client, s.token(key, "iat", issued), http.StatusUnauthorized)
 	}
 	require.Zero(t, s.issuer.strangers.Load(), "nobody but the issuer was asked")
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/jwks"
-	"github.com/certbound/certbound/jwks/internal/jws"
+	"github.com/certbound/certbound/jwks/internal/keyset"
 )
 
 // fuzzIssuer is the issuer of all tokens: a port of its own in every process
@@ -44,7 +44,7 @@ func newRig(f *testing.F) *rig {
 	i.publish(set...)
 	verifier := func(change func(*jwks.Config)) *jwks.Verifier {
 		return i.verifier(f, func(c *jwks.Config) {
-			c.Issuer, c.URL, c.Clock = fuzzIssuer, i.JWKSURL(), r.now
+			c.Issuer, c.URL, c.Clock = fuzzIssuer, i.URL(bindingtest.JWKSPath), r.now
 			change(c)
 		})
 	}
@@ -107,7 +107,7 @@ func (r *rig) verify(t *testing.T, v *jwks.Verifier, token string, types ...stri
 	if err != nil {
 		require.Nil(t, verified)
 		refusal := binding.AsError(err)
-		require.Equal(t, http.StatusUnauthorized, refusal.Status(), "%s", refusal.Reason)
+		require.Equal(t, http.StatusUnauthorized, refusal.StatusCode(), "%s", refusal.Reason)
 		return nil, err
 	}
 	claims, err := independent{v.Issuer(), types, r.keys, r.now()}.verify(token)
@@ -228,7 +228,7 @@ func FuzzKeySet(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		set, err := jws.ReadKeySet(text, 100)
+		set, err := keyset.Read(text, 100)
 		if err == nil {
 			require.NotEmpty(t, set.Keys)
 			for _, k := range set.Keys {
@@ -236,7 +236,7 @@ func FuzzKeySet(f *testing.F) {
 			}
 		}
 		document := []byte(`{"keys":[` + good + "," + string(text) + `]}`)
-		set, err = jws.ReadKeySet(document, 100)
+		set, err = keyset.Read(document, 100)
 		if err != nil {
 			require.Nil(t, set)
 			return

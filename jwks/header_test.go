@@ -195,7 +195,7 @@ func TestKeyIDIsAName(t *testing.T) {
 	}
 	for name, id := range map[string]string{
 		"C/97 a path":        "../../../../dev/null",
-		"C/97 a URL":         i.JWKSURL(),
+		"C/97 a URL":         i.URL(bindingtest.JWKSPath),
 		"C/97 SQL":           "'; DROP TABLE keys; --",
 		"C/97 %00":           "Key%00",
 		"C/98 another case":  "key",
@@ -206,7 +206,7 @@ func TestKeyIDIsAName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requireRefused(t, v, signer.sign(signer.header(id).String(), claims), binding.ReasonTokenKeyUnknown)
+			requireRefused(t, i.verifier(t), signer.sign(signer.header(id).String(), claims), binding.ReasonTokenKeyUnknown)
 		})
 	}
 }
@@ -217,7 +217,6 @@ func TestHeaderNeverNamesAKey(t *testing.T) {
 	hostile := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(hostile.Close)
 	i := newIssuer(t, bindingtest.Config{})
-	v := i.verifier(t)
 	attacker := signer{"ES256", newEC()}
 	for name, member := range map[string]raw{
 		"C/89 jwk":                     {"jwk": attacker.key().String()},
@@ -238,6 +237,7 @@ func TestHeaderNeverNamesAKey(t *testing.T) {
 				return header
 			}
 			claims := i.claims().String()
+			v := i.verifier(t)
 			requireAccepted(t, v, i.sign(t, with(i.header()).String(), claims))
 			requireRefused(t, v, attacker.sign(with(attacker.header(i.KeyID())).String(), claims), binding.ReasonTokenSignature)
 			requireRefused(t, v, attacker.sign(with(attacker.header("")).String(), claims), binding.ReasonTokenSignature)

@@ -53,15 +53,23 @@ func TestNoKeyID(t *testing.T) {
 	})
 	t.Run("C/93 no kid, no key that fits", func(t *testing.T) {
 		t.Parallel()
-		requireRefused(t, v, token(signerOf(jwks.ES512), ""), binding.ReasonTokenKeyUnknown)
+		requireRefused(t, i.verifier(t), token(signerOf(jwks.ES512), ""), binding.ReasonTokenKeyUnknown)
 	})
 	t.Run("C/93 no kid, none of the keys", func(t *testing.T) {
 		t.Parallel()
 		requireRefused(t, v, token(signer{jwks.ES256, newEC()}, ""), binding.ReasonTokenSignature)
 	})
-	t.Run("C/93 a kid, and the key has none", func(t *testing.T) {
+	t.Run("M/391 a kid, and the key has none", func(t *testing.T) {
 		t.Parallel()
-		requireRefused(t, v, token(signers[1], "key 1"), binding.ReasonTokenKeyUnknown)
+		requireAccepted(t, v, token(signers[1], "key 1"))
+	})
+	t.Run("M/392 a kid, and a key without one that does not verify", func(t *testing.T) {
+		t.Parallel()
+		requireRefused(t, i.verifier(t), token(signer{jwks.ES256, newEC()}, "key 1"), binding.ReasonTokenSignature)
+	})
+	t.Run("M/392 a kid, and the key has another", func(t *testing.T) {
+		t.Parallel()
+		requireRefused(t, i.verifier(t), token(es384, "key 1"), binding.ReasonTokenKeyUnknown)
 	})
 }
 
@@ -135,7 +143,7 @@ func TestKeySetDocument(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := newIssuer(t, bindingtest.Config{})
-			i.SetJWKSHandler(answersWith(document))
+			i.Handle(bindingtest.JWKSPath, answersWith(document))
 			v := i.verifier(t, func(c *jwks.Config) { c.MaxKeys = 3 })
 			requireAccepted(t, v, s.sign(s.header("key").String(), i.claims().String()))
 			require.NoError(t, v.Ready())
@@ -167,7 +175,7 @@ func TestKeySetDocument(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := newIssuer(t, bindingtest.Config{})
-			i.SetJWKSHandler(answersWith(document))
+			i.Handle(bindingtest.JWKSPath, answersWith(document))
 			v := i.verifier(t, func(c *jwks.Config) { c.MaxKeys = 3 })
 			requireNoKeys(t, v, s.sign(s.header("key").String(), i.claims().String()))
 			require.ErrorIs(t, v.Ready(), jwks.ErrNotReady)
@@ -192,7 +200,7 @@ func TestIgnoredKeysAreTold(t *testing.T) {
 		{key.with("d", `"AQAB"`).String(), "key", "private"},
 		{`{"kty":"oct","kid":"key","k":"AAAA"}`, "key", "symmetric"},
 		{key.with("use", `"enc"`).String(), "key", "not for verifying"},
-		{key.with("key_ops", `[]`).String(), "key", "not for verifying"},
+		{key.with("key_ops", `["sign"]`).String(), "key", "not for verifying"},
 		{key.with("alg", `"ES256K"`).String(), "key", "not supported"},
 		{key.with("kty", `"AKP"`).String(), "key", "not supported"},
 		{weak.String(), "key", "weak"},
@@ -227,7 +235,7 @@ func TestRemovedKey(t *testing.T) {
 	require.NoError(t, i.Rotate())
 	i.RetireOldKeys()
 	requireAccepted(t, v, i.goodToken(t))
-	require.Equal(t, 3, i.JWKSRequests())
+	require.Equal(t, 3, i.Requests(bindingtest.JWKSPath))
 	requireRefused(t, v, old, binding.ReasonTokenKeyUnknown) // D/117
 	requireRefused(t, v, unseen, binding.ReasonTokenKeyUnknown)
 }

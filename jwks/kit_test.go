@@ -42,7 +42,7 @@ func newIssuer(tb testing.TB, config bindingtest.Config) issuer {
 // publish makes the keys all that the issuer's set holds.
 func (i issuer) publish(keys ...json.RawMessage) {
 	document, _ := json.Marshal(map[string]any{"keys": keys})
-	i.SetJWKSHandler(answersWith(string(document)))
+	i.Handle(bindingtest.JWKSPath, answersWith(string(document)))
 }
 
 // answersWith is a handler with one answer.
@@ -159,7 +159,7 @@ func requireRefused(tb testing.TB, v binding.TokenVerifier, token string, reason
 	tb.Helper()
 	refusal := refusalOf(tb, v, token)
 	require.Equal(tb, reason, refusal.Reason)
-	require.Equal(tb, http.StatusUnauthorized, refusal.Status())
+	require.Equal(tb, http.StatusUnauthorized, refusal.StatusCode())
 	require.Equal(tb, "invalid_token", refusal.Code())
 }
 
@@ -168,7 +168,7 @@ func requireNoKeys(tb testing.TB, v binding.TokenVerifier, token string) *bindin
 	tb.Helper()
 	refusal := refusalOf(tb, v, token)
 	require.Equal(tb, binding.ReasonKeysUnavailable, refusal.Reason)
-	require.Equal(tb, http.StatusServiceUnavailable, refusal.Status())
+	require.Equal(tb, http.StatusServiceUnavailable, refusal.StatusCode())
 	require.GreaterOrEqual(tb, refusal.RetryAfter, time.Second)
 	return refusal
 }

@@ -4,28 +4,66 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
-	"unicode"
+	"sync"
+	"time"
+
+	"github.com/certbound/certbound/binding/events"
 )
 
 // LogEvents returns an observer (Config.Observe) that writes a record for each
 // event to the logger: at Debug a fetch that changed nothing, at Info one that
-// brought or removed keys, at Warn a fetch that failed while keys serve, at Error
-// one that leaves none. A fetch fails a few times in a minute at most. A nil
-// logger is slog.Default().
+// brought or removed keys or ended an outage, at Warn a fetch that failed while
+// there are usable keys, at Error one that failed while there are none. At Warn
+// also that unknown keys are not looked for, and that the issuer's metadata
+// does not promise bound tokens. Of failures for the same reason, one a minute
+// is written, with the number of those that were not. A nil logger means
+// slog.Default().
 //
-// Text that the issuer chose, such as a kid, is cut at 200 bytes and quoted where
-// it is not printable, and ten keys of a list are named.
+// Text that the issuer chose, such as a kid, is cut at 200 bytes and quoted
+// where it is not printable. At most ten keys of a list are named.
 func LogEvents(logger *slog.Logger) func(Event) {
 	if logger == nil {
 		logger = slog.Default()
 	}
+	var failures repeats
 	return func(event Event) {
 		level, message := event.headline()
-		if logger.Enabled(context.Background(), level) {
-			logger.LogAttrs(context.Background(), level, message, event.attrs()...)
+		if !logger.Enabled(context.Background(), level) {
+			return
 		}
+		attrs := event.attrs()
+		if event.Kind == KeysFailed {
+			unwritten, write := failures.of(message + fmt.Sprint(event.Err))
+			if !write {
+				return
+			}
+			if unwritten > 0 {
+				attrs = append(attrs, slog.Int("repeated", unwritten))
+			}
+		}
+		logger.LogAttrs(context.Background(), level, message, attrs...)
 	}
+}
+
+// repeats keeps the last text that was written, to write it once a minute.
+type repeats struct {
+	mu        sync.Mutex
+	text      string
+	written   time.Time
+	unwritten int // since then
+}
+
+// of reports whether to write the text, and how often it was not written before.
+func (r *repeats) of(text string) (unwritten int, write bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text == r.text && time.Since(r.written) < time.Minute {
+		r.unwritten++
+		return 0, false
+	}
+	unwritten = r.unwritten
+	r.text, r.written, r.unwritten = text, time.Now(), 0
+	return unwritten, true
 }
 
 // LogValue returns the event as a group, for your own records. Text that the
@@ -38,10 +76,14 @@ func (e Event) headline() (slog.Level, string) {
 	switch {
 	case e.Kind == TokensNotBound:
 		return slog.LevelWarn, "the issuer does not say that it binds tokens to certificates"
+	case e.Kind == KeyFetchLimited:
+		return slog.LevelWarn, "unknown keys not looked for: the issuer was asked as often as is permitted"
 	case e.Kind == KeysFailed && e.Usable:
 		return slog.LevelWarn, "keys not fetched"
 	case e.Kind == KeysFailed:
 		return slog.LevelError, "keys not fetched, and none serve"
+	case e.Outage > 0:
+		return slog.LevelInfo, "keys fetched, after fetches had failed"
 	case len(e.Added)+len(e.Removed) > 0:
 		return slog.LevelInfo, "keys fetched"
 	}
@@ -49,22 +91,31 @@ func (e Event) headline() (slog.Level, string) {
 }
 
 func (e Event) attrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("iss", logText(e.Issuer))}
+	attrs := []slog.Attr{slog.String("iss", events.Text(e.Issuer))}
 	switch e.Kind {
 	case KeysFetched:
 		attrs = append(attrs, slog.Int("keys", e.Keys))
-		attrs = appendList(attrs, "added", e.Added, logText)
-		attrs = appendList(attrs, "removed", e.Removed, logText)
-		attrs = appendList(attrs, "ignored", e.Ignored, func(k IgnoredKey) string {
-			return logText(k.KeyID) + ": " + logText(fmt.Sprint(k.Problem))
-		})
+		if e.Outage > 0 {
+			attrs = append(attrs, slog.Duration("outage", e.Outage))
+		}
+		attrs = appendList(attrs, "added", e.Added, events.Text)
+		attrs = appendList(attrs, "removed", e.Removed, events.Text)
 	case KeysFailed:
-		attrs = append(attrs, slog.String("error", logText(fmt.Sprint(e.Err))), slog.Bool("usable", e.Usable))
+		attrs = append(attrs, slog.String("error", events.Cause(fmt.Sprint(e.Err))), slog.Bool("usable", e.Usable))
 		if !e.StaleSince.IsZero() {
 			attrs = append(attrs, slog.Time("stale_since", e.StaleSince))
 		}
+		if !e.ServeUntil.IsZero() {
+			attrs = append(attrs, slog.Time("serve_until", e.ServeUntil))
+		}
 	}
-	if e.Kind != TokensNotBound {
+	attrs = appendList(attrs, "ignored", e.Ignored, func(k IgnoredKey) string {
+		return events.Text(k.KeyID) + ": " + events.Text(fmt.Sprint(k.Problem))
+	})
+	switch e.Kind {
+	case KeyFetchLimited:
+		attrs = append(attrs, slog.Int("tokens", e.Tokens))
+	case KeysFetched, KeysFailed:
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
 	if e.Lost > 0 {
@@ -88,19 +139,4 @@ func appendList[T any](attrs []slog.Attr, name string, list []T, text func(T) st
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return append(attrs, slog.Any(name, texts))
-}
-
-// logText returns s as it may stand in a log, whatever its handler does: cut, and
-// quoted if it is too long or holds what is not printable. It repeats Text of
-// binding/internal/eventlog, which only packages below binding may import; both
-// logs write a text alike.
-func logText(s string) string {
-	const most = 200
-	if len(s) > most {
-		return fmt.Sprintf("%q...", s[:most])
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return fmt.Sprintf("%q", s)
-	}
-	return s
 }

@@ -48,8 +48,14 @@ func TestLogOfKeys(t *testing.T) {
 			`level=WARN msg="keys not fetched" iss=https://issuer.example error="status 500" usable=true duration=1s`},
 		"a failure while stale keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no"), Usable: true, StaleSince: faultNoon, Lost: 3},
 			`level=WARN msg="keys not fetched" iss=https://issuer.example error=no usable=true stale_since=2030-06-01T12:00:00.000Z duration=1s lost=3`},
+		"a failure, and how long the keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no"), Usable: true, ServeUntil: faultNoon},
+			`level=WARN msg="keys not fetched" iss=https://issuer.example error=no usable=true serve_until=2030-06-01T12:00:00.000Z duration=1s`},
+		"the end of an outage": {jwks.Event{Kind: jwks.KeysFetched, Keys: 2, Usable: true, Outage: time.Hour},
+			`level=INFO msg="keys fetched, after fetches had failed" iss=https://issuer.example keys=2 outage=1h0m0s duration=1s`},
 		"a failure without keys": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no")},
 			`level=ERROR msg="keys not fetched, and none serve" iss=https://issuer.example error=no usable=false duration=1s`},
+		"unknown keys that nobody looks for": {jwks.Event{Kind: jwks.KeyFetchLimited, Tokens: 7, Usable: true},
+			`level=WARN msg="unknown keys not looked for: the issuer was asked as often as is permitted" iss=https://issuer.example tokens=7`},
 		"tokens that are not bound": {jwks.Event{Kind: jwks.TokensNotBound, Usable: true},
 			`level=WARN msg="the issuer does not say that it binds tokens to certificates" iss=https://issuer.example`},
 	} {
@@ -101,6 +107,29 @@ func TestLogOfAHostileError(t *testing.T) {
 	}
 }
 
+// Of failures for the same reason one a minute is written, with how many were not; another reason is written at once.
+func TestLogOfFailuresThatRepeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, written := textLogger(slog.LevelInfo)
+		observe := jwks.LogEvents(logger)
+		fails := func(cause string) string {
+			written.Reset()
+			observe(jwks.Event{Kind: jwks.KeysFailed, Issuer: "https://issuer.example", Err: errors.New(cause), Usable: true})
+			return written.String()
+		}
+		require.Contains(t, fails("away"), "error=away")
+		require.Empty(t, fails("away"))
+		time.Sleep(time.Minute - time.Nanosecond)
+		require.Empty(t, fails("away"))
+		time.Sleep(time.Nanosecond)
+		require.Contains(t, fails("away"), "repeated=2")
+		time.Sleep(time.Minute)
+		require.NotContains(t, fails("away"), "repeated")
+		require.Contains(t, fails("empty"), "error=empty")
+		require.Contains(t, fails("away"), "error=away")
+	})
+}
+
 // What is as long as may be is written whole.
 func TestLogOfTheLongest(t *testing.T) {
 	t.Parallel()
@@ -137,11 +166,12 @@ func TestLogOfADay(t *testing.T) {
 
 		written.Reset()
 		issuer.answer(status(http.StatusInternalServerError, "c2VjcmV0"))
-		time.Sleep(36 * time.Hour)
+		time.Sleep(25 * time.Hour)
 		synctest.Wait()
 		require.Contains(t, written.String(), `level=WARN msg="keys not fetched"`)
 		require.Contains(t, written.String(), `level=ERROR msg="keys not fetched, and none serve"`)
 		require.NotContains(t, written.String(), "c2VjcmV0")
-		require.Less(t, strings.Count(written.String(), "\n"), 36*60*4, "a few in a minute")
+		require.Less(t, strings.Count(written.String(), "\n"), 25*60+10, "one in a minute")
+		require.Contains(t, written.String(), "repeated=")
 	}, a)
 }

@@ -57,18 +57,18 @@ func TestNothingDearBeforeAnythingCheap(t *testing.T) {
 		c.Algorithms, c.MaxLifetime, c.ScopeClaims = []jwks.Algorithm{jwks.ES256}, 24*time.Hour, []string{"scp"}
 	})
 	requireAccepted(t, v, i.goodToken(t))
-	require.Equal(t, 1, i.JWKSRequests())
+	require.Equal(t, 1, i.Requests(bindingtest.JWKSPath))
 	for name, test := range rows {
 		requireRefused(t, v, test.token, test.reason)
-		require.Equal(t, 1, i.JWKSRequests(), name)
+		require.Equal(t, 1, i.Requests(bindingtest.JWKSPath), name)
 	}
 	// A known kid asks nobody either, whatever its signature.
 	requireRefused(t, v, forged(t, i), binding.ReasonTokenSignature) // I/246
 	requireRefused(t, v, i.token(t, i.header().with("typ", `"JWT"`)), binding.ReasonTokenType)
-	require.Equal(t, 1, i.JWKSRequests())
+	require.Equal(t, 1, i.Requests(bindingtest.JWKSPath))
 	// The twin of every row: with nothing else wrong the issuer is asked.
 	requireRefused(t, v, base, binding.ReasonTokenKeyUnknown)
-	require.Equal(t, 2, i.JWKSRequests())
+	require.Equal(t, 2, i.Requests(bindingtest.JWKSPath))
 }
 
 // What is wrong with a token is answered while there are no keys; what is not
@@ -76,7 +76,7 @@ func TestNothingDearBeforeAnythingCheap(t *testing.T) {
 func TestOrderWithoutKeys(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t, bindingtest.Config{})
-	i.SetJWKSHandler(answersWith("no keys"))
+	i.Handle(bindingtest.JWKSPath, answersWith("no keys"))
 	v := i.verifier(t)
 	requireRefused(t, v, "a.b", binding.ReasonTokenMalformed)
 	requireRefused(t, v, i.tokenWith(t, i.claims().with("exp", "1")), binding.ReasonTokenExpired)
@@ -116,7 +116,7 @@ func TestCanceledWhileWaiting(t *testing.T) {
 	i := newIssuer(t, bindingtest.Config{})
 	asked := make(chan struct{})
 	first := sync.OnceFunc(func() { close(asked) })
-	i.SetJWKSHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	i.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		first()
 		<-r.Context().Done()
 	}))

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/metadata"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -111,9 +112,9 @@ func TestClose(t *testing.T) {
 			close(release)
 			synctest.Wait()
 			require.Len(t, waiting, 1)
-			require.ErrorIs(t, requireUnavailable(t, <-waiting), jwks.ErrClosed)
-			require.ErrorIs(t, v.Ready(), jwks.ErrClosed)
-			require.ErrorIs(t, v.lacks(t, key.token(issuer.url)), jwks.ErrClosed)
+			require.ErrorIs(t, requireUnavailable(t, <-waiting), metadata.ErrTransport)
+			require.ErrorIs(t, v.Ready(), jwks.ErrNotReady)
+			require.ErrorIs(t, v.lacks(t, key.token(issuer.url)), jwks.ErrNotReady, "it is asked again")
 		})
 	})
 }

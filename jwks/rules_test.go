@@ -43,7 +43,7 @@ func TestWhenTheIssuerIsAskedAgain(t *testing.T) {
 			} else {
 				requireRefused(t, v, token, test.want)
 			}
-			require.Equal(t, test.asked, i.JWKSRequests())
+			require.Equal(t, test.asked, i.Requests(bindingtest.JWKSPath))
 		})
 	}
 }

@@ -17,10 +17,10 @@ type seenTokens struct {
 }
 
 type seenToken struct {
-	token    *binding.Token
-	alg      string
-	material [sha256.Size]byte // of the key that verified it
-	keySet   uint64            // the serial of the set it was in: there it need not be looked for
+	token      *binding.Token
+	alg        string
+	thumbprint [sha256.Size]byte // of the key that verified it
+	keySet     uint64            // the serial of the set it was in: there it need not be looked for
 }
 
 // digestOf is what a token is remembered by. It is on the way of every request,
@@ -37,7 +37,7 @@ func newSeenTokens(size int) seenTokens {
 	}
 	return seenTokens{cache: otter.Must(&otter.Options[[sha256.Size]byte, seenToken]{
 		MaximumSize: size,
-		// Its housekeeping is done by who causes it: no goroutine outlives us.
+		// The goroutine that causes its housekeeping does it: none outlives us.
 		Executor: func(task func()) { task() },
 	})}
 }
@@ -60,3 +60,29 @@ func (s seenTokens) forget(digest [sha256.Size]byte) {
 		s.cache.Invalidate(digest)
 	}
 }
+
+func (s seenTokens) clear() {
+	if s.cache != nil {
+		s.cache.InvalidateAll()
+	}
+}
+
+// routes remember who verified a token, so that its issuer need not be read to
+// find out who remembers it. Of one that they let go the issuer is read again.
+type routes[V any] struct {
+	cache *otter.Cache[[sha256.Size]byte, V]
+}
+
+// maxRoutes is how many tokens routes remember.
+const maxRoutes = 100_000
+
+func newRoutes[V any]() routes[V] {
+	return routes[V]{otter.Must(&otter.Options[[sha256.Size]byte, V]{
+		MaximumSize: maxRoutes,
+		Executor:    func(task func()) { task() }, // as that of seenTokens
+	})}
+}
+
+func (r routes[V]) get(digest [sha256.Size]byte) (V, bool) { return r.cache.GetIfPresent(digest) }
+
+func (r routes[V]) put(digest [sha256.Size]byte, v V) { r.cache.Set(digest, v) }

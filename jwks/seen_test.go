@@ -278,5 +278,5 @@ func TestConcurrentTokens(t *testing.T) {
 		})
 	}
 	group.Wait()
-	require.Equal(t, 1, i.JWKSRequests())
+	require.Equal(t, 1, i.Requests(bindingtest.JWKSPath))
 }

@@ -2,23 +2,21 @@ package jwks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/certbound/certbound/binding/metadata"
-	"github.com/certbound/certbound/jwks/internal/jws"
+	"github.com/certbound/certbound/jwks/internal/keyset"
 )
 
 // A source asks the issuer for its keys: for the metadata that names the key
 // set, unless the configuration does, and for the set. It is used by one
 // goroutine at a time.
 type source struct {
-	client      *metadata.Client
-	own         *http.Transport // the client's, if it is ours
-	issuer      string
-	metadataURL string // "": the well-known paths
-	maxKeys     int
+	client  *metadata.Client
+	own     *http.Transport // the client's, if it is ours
+	issuer  metadata.Issuer
+	maxKeys int
 
 	fixed    bool   // url is the configuration's
 	url      string // of the key set; "": metadata has to be read
@@ -29,15 +27,11 @@ type source struct {
 // metadataEvery is how many fetches use what metadata has said.
 const metadataEvery = 10
 
-var errNoJWKSURI = errors.New("the metadata names no jwks_uri")
-
 func newSource(c Config) source {
 	s := source{
-		issuer:      c.Issuer,
-		metadataURL: c.MetadataURL,
-		url:         c.URL,
-		fixed:       c.URL != "",
-		maxKeys:     c.MaxKeys,
+		url:     c.URL,
+		fixed:   c.URL != "",
+		maxKeys: c.MaxKeys,
 	}
 	s.client = &metadata.Client{
 		Transport:            c.Transport,
@@ -52,12 +46,13 @@ func newSource(c Config) source {
 		s.own.DisableKeepAlives = true
 		s.client.Transport = s.own
 	}
+	s.issuer = metadata.Issuer{Client: s.client, Name: c.Issuer, MetadataURL: c.MetadataURL}
 	return s
 }
 
 // fetch asks once. A panic, of a Transport for instance, is an error: it would
 // end the process, for it is nobody's request.
-func (s *source) fetch(ctx context.Context) (set *jws.KeySet, err error) {
+func (s *source) fetch(ctx context.Context) (set *keyset.Set, err error) {
 	returned := false // with GODEBUG=panicnil=1 a panic may have nothing to recover
 	defer func() {
 		if p := recover(); !returned {
@@ -70,7 +65,7 @@ func (s *source) fetch(ctx context.Context) (set *jws.KeySet, err error) {
 	return set, err
 }
 
-func (s *source) ask(ctx context.Context) (*jws.KeySet, error) {
+func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
 	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
 		if err := s.readMetadata(ctx); err != nil {
 			return nil, err
@@ -85,29 +80,28 @@ func (s *source) ask(ctx context.Context) (*jws.KeySet, error) {
 }
 
 func (s *source) readMetadata(ctx context.Context) error {
-	var server *metadata.AuthorizationServer
-	var err error
-	if s.metadataURL != "" {
-		server, err = s.client.AuthorizationServerAt(ctx, s.issuer, s.metadataURL)
-	} else {
-		server, err = s.client.AuthorizationServer(ctx, s.issuer)
-	}
-	switch {
-	case err != nil:
+	server, err := s.issuer.Read(ctx)
+	if err != nil {
 		return err
-	case server.JWKSURI == "":
-		return errNoJWKSURI
 	}
-	s.url, s.age, s.notBound = server.JWKSURI, 0, !server.CertificateBoundAccessTokens
+	address, err := server.NeedURL("jwks_uri", false)
+	if err != nil {
+		return fmt.Errorf("%w; Config.URL can name the key set", err)
+	}
+	s.url, s.age, s.notBound = address, 0, !server.CertificateBoundAccessTokens
 	return nil
 }
 
-func (s *source) readKeys(ctx context.Context) (*jws.KeySet, error) {
-	document, err := s.client.Get(ctx, s.url)
+func (s *source) readKeys(ctx context.Context) (*keyset.Set, error) {
+	document, err := s.client.GetKeySet(ctx, s.url)
 	if err != nil {
 		return nil, err
 	}
-	return jws.ReadKeySet(document, s.maxKeys)
+	set, err := keyset.Read(document, s.maxKeys)
+	if err != nil {
+		return nil, fmt.Errorf("jwks: GET %s: %w", s.url, err)
+	}
+	return set, nil
 }
 
 // leaveNothing ends what a fetch may have left behind: net/http goes on to

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Stats are what a [Verifier] has done and what it has, for gauges and counters
-// that somebody reads now and then. The numbers are not of one instant.
+// Stats are figures of a [Verifier], for metrics. Its numbers are not all read
+// at the same instant.
 type Stats struct {
 	// Verified is how many tokens were found good by their signature.
 	Verified uint64
@@ -16,19 +16,25 @@ type Stats struct {
 	// very same token before, and its key is still published (Config.SeenTokens).
 	Seen uint64
 
-	// Keys is how many keys serve: 0 if there are none, or none young enough.
+	// FetchLimited is how many tokens named a key that the verifier does not have
+	// and did not look for, because it had asked the issuer as often as it may:
+	// two fetches on demand at once, and one more every 5 seconds.
+	FetchLimited uint64
+
+	// Keys is how many keys are in use: 0 if there are none, or if they are too
+	// old.
 	Keys int
 
-	// KeysAsOf is when the issuer was asked for the keys that came last, whether
-	// or not they are young enough to serve; the zero time if none came yet, and
-	// after Close.
+	// KeysAsOf is when the issuer was asked for the last keys that it sent,
+	// whether or not they are too old to be used; the zero time if it sent none
+	// yet, and after Close. For Config.Keys it is when New read them.
 	KeysAsOf time.Time
 }
 
-// Stats returns what the verifier has done so far. It asks nobody and is quick;
-// after [Verifier.Close] there are no keys.
+// Stats returns the verifier's figures. It is quick and makes no request; after
+// [Verifier.Close] there are no keys.
 func (v *Verifier) Stats() Stats {
-	stats := Stats{Verified: v.verified.Load(), Seen: v.seenAgain.sum()}
+	stats := Stats{Verified: v.verified.Load(), Seen: v.seenAgain.sum(), FetchLimited: v.keys.fetchLimited()}
 	if last := v.keys.current.Load(); last != nil {
 		stats.KeysAsOf = last.asOf
 	}

@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/jwks/internal/jws"
+	"github.com/certbound/certbound/jwks/internal/keyset"
 )
 
 // A Verifier verifies the JWT access tokens of one issuer. It is a
@@ -20,21 +20,25 @@ type Verifier struct {
 	issuer     string
 	algorithms []Algorithm // nil: all
 	types      []string
+	maxBytes   int              // of a token
 	expect     binding.Expect   // without Now
 	clock      func() time.Time // nil: time.Now
 	keys       *remoteKeys
-	headers    jws.Headers
+	headers    headerCache
 	seen       seenTokens
 
 	verified  atomic.Uint64 // for Stats
 	seenAgain tally
 }
 
-func newVerifier(c Config) *Verifier {
+func newVerifier(c Config) *Verifier { return newVerifierWith(c, newKeys(c)) }
+
+func newVerifierWith(c Config, keys *remoteKeys) *Verifier {
 	return &Verifier{
 		issuer:     c.Issuer,
 		algorithms: slices.Clone(c.Algorithms),
 		types:      c.TokenTypes,
+		maxBytes:   c.MaxTokenBytes,
 		expect: binding.Expect{
 			Issuer:         c.Issuer,
 			Audiences:      slices.Clone(c.Audiences),
@@ -44,20 +48,21 @@ func newVerifier(c Config) *Verifier {
 			ClientIDClaims: slices.Clone(c.ClientIDClaims),
 		},
 		clock: c.Clock,
-		keys:  newRemoteKeys(c),
+		keys:  keys,
 		seen:  newSeenTokens(c.SeenTokens),
 	}
 }
 
 // VerifyToken verifies an access token (RFC 9068 §4): everything that is cheap
 // first, then its signature. It may wait for keys, until ctx ends. The error is
-// a [*binding.Error]: a fault of the token is 401, of the issuer 503.
+// a [*binding.Error]: 401 for a fault of the token, 503 if the issuer's keys
+// cannot be had.
 func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
-	if len(token) > jws.MaxLength {
-		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
+	if len(token) > v.maxBytes {
+		return nil, v.tooLong()
 	}
 	digest := digestOf(token)
-	if seen, err := v.again(digest); seen != nil || err != nil {
+	if seen, err := v.recall(digest); seen != nil || err != nil {
 		return seen, err
 	}
 	t, err := parse(&v.headers, token)
@@ -65,13 +70,13 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 		return nil, err
 	}
 	defer t.release()
-	return v.first(ctx, t, digest)
+	return v.verify(ctx, t, digest)
 }
 
-// again returns the token if it was verified before and would be now: it is
+// recall returns the token if it was verified before and would be now: it is
 // within its time, and the very key that verified it is still published, in a
 // set within its age.
-func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
+func (v *Verifier) recall(digest [sha256.Size]byte) (*binding.Token, error) {
 	seen, ok := v.seen.get(digest)
 	if !ok {
 		return nil, nil
@@ -85,12 +90,24 @@ func (v *Verifier) again(digest [sha256.Size]byte) (*binding.Token, error) {
 		return nil, nil // the clock was set back: as a token that was never seen
 	}
 	keys := v.keys.usableAt(now)
-	if keys == nil || keys.set.Serial != seen.keySet && !keys.set.Publishes(seen.material, seen.alg) {
+	if keys == nil || keys.set.Serial != seen.keySet && !keys.set.Publishes(seen.thumbprint, seen.alg) {
 		v.seen.forget(digest)
 		return nil, nil // as a token that was never seen
 	}
 	v.seenAgain.count(&digest)
 	return seen.token, nil
+}
+
+// verifyOrRecall verifies a token that came by way of Issuers, which may have
+// forgotten whose it is.
+func (v *Verifier) verifyOrRecall(ctx context.Context, token string, t *jwt, digest [sha256.Size]byte) (*binding.Token, error) {
+	if len(token) > v.maxBytes {
+		return nil, v.tooLong()
+	}
+	if seen, err := v.recall(digest); seen != nil || err != nil {
+		return seen, err
+	}
+	return v.verify(ctx, t, digest)
 }
 
 // timeOfTokens returns the time by which tokens are judged, at the given time of
@@ -102,62 +119,66 @@ func (v *Verifier) timeOfTokens(now time.Time) time.Time {
 	return now
 }
 
-// A jwt is a token that was read, with nothing verified.
-type jwt struct {
-	jws.Message
-	claims  *binding.Token
-	headers *jws.Headers // that remember the header of a token found good
-}
-
-// jwts are those that nobody uses: what a token is taken apart in is used again,
-// for memory that is new is memory that is in no cache of the processor.
-var jwts = sync.Pool{New: func() any { return new(jwt) }}
-
-// parse reads a token: everything about it that can be checked without knowing
-// whose it is. Nested JWTs end here: their payload is no object. Who gets a jwt
-// has to release it.
-func parse(headers *jws.Headers, token string) (*jwt, error) {
-	t := jwts.Get().(*jwt)
-	t.headers = headers
-	err := headers.Parse(&t.Message, token)
-	if err == nil {
-		t.claims, err = binding.ParseToken(t.Payload)
+// expectFor makes the checks of a token's header, and returns what is expected of
+// its claims.
+func (v *Verifier) expectFor(t *jwt, now time.Time) (binding.Expect, error) {
+	if v.algorithms != nil && !slices.Contains(v.algorithms, Algorithm(t.header.Alg)) || !jws.Supports(t.header.Alg) {
+		return binding.Expect{}, &binding.Error{Reason: binding.ReasonTokenAlgorithm, Cause: v.expects("Algorithms", v.algorithms)}
 	}
-	if err != nil {
-		t.release()
-		return nil, err
-	}
-	return t, nil
-}
-
-func (t *jwt) release() {
-	t.Clear()
-	t.claims, t.headers = nil, nil
-	jwts.Put(t)
-}
-
-// first verifies a token that was not verified before.
-func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) (*binding.Token, error) {
-	if v.algorithms != nil && !slices.Contains(v.algorithms, Algorithm(t.Header.Alg)) || !jws.Supports(t.Header.Alg) {
-		return nil, &binding.Error{Reason: binding.ReasonTokenAlgorithm}
-	}
-	if !slices.Contains(v.types, t.Header.Typ) {
-		return nil, &binding.Error{Reason: binding.ReasonTokenType}
+	if !slices.Contains(v.types, t.header.typ) {
+		return binding.Expect{}, &binding.Error{Reason: binding.ReasonTokenType, Cause: v.expects("TokenTypes", v.types)}
 	}
 	expect := v.expect
-	expect.Now = v.timeOfTokens(time.Now())
-	expect.KnownAccessToken = t.Header.Typ == typeAccessToken
-	claims, err := t.claims.Validate(expect)
+	expect.Now = v.timeOfTokens(now)
+	expect.KnownAccessToken = t.header.typ == typeAccessToken
+	return expect, nil
+}
+
+// WithoutAudience returns the unverified claims of a token that has no aud at
+// all, if everything else about it is acceptable, apart from its signature,
+// which is not checked. It is for introspection.NewForms, which asks the
+// authorization server about such a token.
+func (v *Verifier) WithoutAudience(token string) (claims binding.Claims, ok bool) {
+	if len(token) > v.maxBytes {
+		return binding.Claims{}, false
+	}
+	t, err := parse(&v.headers, token)
+	if err != nil {
+		return binding.Claims{}, false
+	}
+	defer t.release()
+	expect, err := v.expectFor(t, time.Now())
+	if err != nil || !t.claims.LackOnlyAudience(expect) {
+		return binding.Claims{}, false
+	}
+	return t.claims, true
+}
+
+// verify verifies a token that was not verified before.
+func (v *Verifier) verify(ctx context.Context, t *jwt, digest [sha256.Size]byte) (*binding.Token, error) {
+	now := time.Now()
+	expect, err := v.expectFor(t, now)
+	if err != nil {
+		return nil, err
+	}
+	verified, err := t.claims.Validate(expect)
 	if err != nil {
 		return nil, err
 	}
 
-	keys, err := v.keys.forHeader(ctx, &t.Header)
-	if err != nil {
-		return nil, v.unavailable(ctx, err)
+	var issued time.Time // by our own clock, as the ages of keys are
+	if iat := verified.IssuedAt(); !iat.IsZero() {
+		issued = now.Add(iat.Add(v.expect.Leeway).Sub(expect.Now))
 	}
-	signer, tried := keys.Verify(&t.Message)
+	var signer *keyset.Key
+	var tried int
+	keys, err := v.keys.find(ctx, func(keys *keyset.Set) bool {
+		signer, tried = keys.Verify(&t.header.Header, &t.Message)
+		return signer != nil || keys.Knows(&t.header.Header)
+	}, issued)
 	switch {
+	case err != nil:
+		return nil, v.unavailable(ctx, err)
 	case tried == 0:
 		return nil, &binding.Error{Reason: binding.ReasonTokenKeyUnknown}
 	case signer == nil:
@@ -166,14 +187,18 @@ func (v *Verifier) first(ctx context.Context, t *jwt, digest [sha256.Size]byte) 
 		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
 	}
 	v.verified.Add(1)
-	t.headers.Remember(&t.Message)
-	v.seen.put(digest, seenToken{token: claims, alg: t.Header.Alg, material: signer.Material, keySet: keys.Serial})
-	return claims, nil
+	t.headers.remember(t)
+	v.seen.put(digest, seenToken{token: verified, alg: t.header.Alg, thumbprint: signer.Thumbprint, keySet: keys.Serial})
+	return verified, nil
 }
 
 // unavailable makes the answer to a token for which there are no keys to judge
-// it by: no fault of the token's.
+// it by: no fault of the token's, unless err says otherwise.
 func (v *Verifier) unavailable(ctx context.Context, err error) error {
+	var refusal *binding.Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return &binding.Error{Reason: binding.ReasonCanceled, Cause: err}
 	}
@@ -184,13 +209,13 @@ func (v *Verifier) unavailable(ctx context.Context, err error) error {
 func (v *Verifier) Issuer() string { return v.issuer }
 
 // Ready returns nil if there are keys to verify with, and otherwise why not. It
-// asks nobody. Use it for a readiness probe, not a liveness probe: that the
-// issuer is away is no reason to be restarted.
+// makes no request. Use it for a readiness probe, not a liveness probe: a
+// restart does not help if the issuer is away.
 func (v *Verifier) Ready() error { return v.keys.ready() }
 
 // Close stops fetching, ends a fetch that is under way and returns when no
-// goroutine is left. After it no token is accepted: one that needs a key is
-// answered 503. It returns nil.
+// goroutine is left. After it, no token is accepted: one that would have to be
+// verified is answered 503. It returns nil.
 func (v *Verifier) Close() error {
 	v.keys.close()
 	return nil

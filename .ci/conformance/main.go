@@ -1,14 +1,20 @@
-// Command conformance reads the output of go test -json and says which rows of the project's table of attacks its tests
-// have shown. It prints what go test would have printed, and fails where a test failed, where a row has neither a test that
-// passed nor a reason, and where CONFORMANCE.md is not what it would write.
+// Command conformance reads the output of go test -json and writes which rows
+// of the project's table of attacks the tests have shown:
 //
-//	go test -json ./... | go run ./.ci/conformance
+//	go test -json ./... | go run ./.ci/conformance -write
 //
-// It believes no comment: a row is tested where a test that bears its number, or that tests.tsv names, has passed. That
-// such a test saw the answer that the row expects is for package adapters/internal/suite to say.
+// It prints what go test would have printed. Without -write it fails where
+// CONFORMANCE.md is not what it would write. It also fails where a test failed,
+// and where a row has neither a test that passed nor a line in rows.tsv that
+// says why.
+//
+// It believes no comment: a row is tested where a test that bears its number
+// (TestX/A/8_tab), or that rows.tsv names, has passed. What is sent, and what
+// the answer must be, is what the conformance kit says of its cases.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,7 +22,7 @@ import (
 )
 
 const (
-	data     = "adapters/internal/suite/testdata/"
+	table    = ".ci/conformance/rows.tsv"
 	document = "binding/bindingtest/CONFORMANCE.md"
 )
 
@@ -34,36 +40,24 @@ func run(results io.Reader, out io.Writer, write bool) error {
 	if err != nil {
 		return err
 	}
-	table, err := readTable(data)
+	lines, err := os.ReadFile(table)
 	if err != nil {
 		return err
 	}
-	if err := table.attribute(passed); err != nil {
+	rows, err := newRows(string(lines))
+	if err != nil {
 		return err
 	}
-	text := table.document()
+	if err := rows.addKit(); err != nil {
+		return err
+	}
+	missing := rows.attribute(passed)
+	text := rows.document()
 	if write {
 		err = os.WriteFile(document, []byte(text), 0o644) //nolint:gosec // a document
-	} else {
-		err = compare(document, text)
+	} else if before, readErr := os.ReadFile(document); readErr != nil || string(before) != text {
+		err = errors.New(document + " is not current: go test -json ./... | go run ./.ci/conformance -write")
 	}
-	if err != nil {
-		return err
-	}
-	tested, subtests, reasons := table.count()
-	_, err = fmt.Fprintf(out, "conformance table: %d rows, %d tested (by %d tests), %d with a reason; %d through each adapter, %d by the kit\n"+
-		"client aborts: %d points, each through %d adapters\n",
-		len(table.rows), tested, subtests, reasons, table.testedBy(adapters...), table.testedBy(kit), abortPoints(passed), len(adapters))
-	return err
-}
-
-func compare(path, want string) error {
-	got, err := os.ReadFile(path) //nolint:gosec // a document of the project
-	if err != nil {
-		return err
-	}
-	if string(got) != want {
-		return fmt.Errorf("%s is not current: go test -json ./... | go run ./.ci/conformance -write", path)
-	}
-	return nil
+	fmt.Fprintln(out, "conformance table:", rows.summary())
+	return errors.Join(missing, err)
 }

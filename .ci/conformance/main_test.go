@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -13,20 +12,18 @@ import (
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]claim{
-		"TestSuite/A/8_tab_after_the_scheme":              {{"A", "TestSuite/A/8", 8, 8}},
-		"TestSuite/A_over_the_wire/20_NUL":                {{"A", "TestSuite/A_over_the_wire/20", 20, 20}},
-		"TestSuite/B/38_100,000_dots":                     {{"B", "TestSuite/B/38", 38, 38}},
-		"TestSuite/F/157_31_bytes":                        {{"F", "TestSuite/F/157", 157, 157}},
-		"TestSuite/G/182_to_184_a_resumed_session":        {{"G", "TestSuite/G/182", 182, 184}},
-		"TestSuite/G/182_and_184_a_resumed_session":       {{"G", "TestSuite/G/182", 184, 184}, {"G", "TestSuite/G/182", 182, 182}},
-		"TestX/C/76_C/78_RSA":                             {{"C", "TestX/C/76", 76, 76}, {"C", "TestX/C/76_C/78", 78, 78}},
-		"TestX/3.6_a_day:_I/251,_I/252":                   {{"I", "TestX/3.6_a_day:_I/251", 251, 251}, {"I", "TestX/3.6_a_day:_I/251,_I/252", 252, 252}},
-		"TestX/E/130":                                     {{"E", "TestX/E/130", 130, 130}},
-		"TestSuite/reasons/token_expired":                 nil,
-		"TestX/HTTP/2":                                    nil,
-		"TestX/A/B/26th":                                  nil,
-		"TestSuite/policies/require/bound/DPoP_A/4.5":     nil,
-		"TestSuite/aborts/HTTP/1.1/after_17_of_800_bytes": nil,
+		"TestSuite/A/8_tab_after_the_scheme":       {{"A", "TestSuite/A/8", "tab after the scheme", 8, 8}},
+		"TestSuite/A_over_the_wire/20_NUL":         {{"A", "TestSuite/A_over_the_wire/20", "NUL", 20, 20}},
+		"TestSuite/G/182_to_184_a_resumed_session": {{"G", "TestSuite/G/182", "a resumed session", 182, 184}},
+		"TestSuite/G/182_and_184_resumed":          {{"G", "TestSuite/G/182", "resumed", 184, 184}, {"G", "TestSuite/G/182", "resumed", 182, 182}},
+		"TestX/C/76_C/78_RSA":                      {{"C", "TestX/C/76", "C/78 RSA", 76, 76}, {"C", "TestX/C/76_C/78", "RSA", 78, 78}},
+		"TestX/3.6_a_day:_I/251,_I/252":            {{"I", "TestX/3.6_a_day:_I/251", " I/252", 251, 251}, {"I", "TestX/3.6_a_day:_I/251,_I/252", "", 252, 252}},
+		"TestX/N/427":                              {{"N", "TestX/N/427", "", 427, 427}},
+		"TestSuite/reasons/token_expired":          nil,
+		"TestX/HTTP/2":                             nil,
+		"TestX/A/B/26th":                           nil,
+		"TestSuite/policies/require/bound/A/4.5":   nil,
+		"TestSuite/aborts/HTTP/1.1/after_17_of_80": nil,
 	} {
 		require.Equal(t, want, claims(name), name)
 	}
@@ -75,64 +72,42 @@ func TestReadResults(t *testing.T) {
 	}
 }
 
-// The table and its notes are what the tests of this folder read, too: copies, in which one thing is changed.
+// rowsOf is rows.tsv, with a reason for all that is not of interest.
+func rowsOf(t *testing.T, lines string) *rows {
+	t.Helper()
+	r, err := newRows("rows\tkind\twhy\n" + lines)
+	require.NoError(t, err)
+	return r
+}
+
 func TestAttribute(t *testing.T) {
 	t.Parallel()
-	read := func(t *testing.T, lastNote string) *table {
-		t.Helper()
-		folder := t.TempDir() + "/"
-		for name, text := range map[string]string{
-			"attacks.tsv": "number\tsection\tinput\texpected\tsource\n1\tA\tx\tIT\ts\n2\tI\ty\tOK\t\n",
-			"notes.tsv":   "row\tkind\tanswers\tnote\n" + lastNote,
-			"tests.tsv":   "row\tpackage\ttest\n2\tjwks\tTestWhole\n",
-		} {
-			require.NoError(t, os.WriteFile(folder+name, []byte(text), 0o600))
-		}
-		table, err := readTable(folder)
-		require.NoError(t, err)
-		return table
-	}
-	whole := test{"jwks", "TestWhole"}
-	through := func(names ...string) []test {
-		tests := []test{whole}
-		for _, name := range names {
-			for _, adapter := range adapters {
-				tests = append(tests, test{adapter, name})
-			}
-		}
-		return tests
-	}
-	good := read(t, "")
-	require.NoError(t, good.attribute(through("TestSuite/A/1_x")))
-	tested, tests, reasons := good.count()
-	require.Equal(t, []int{2, 4, 0}, []int{tested, tests, reasons})
-	require.Contains(t, good.document(), "| 1 | x | IT | `TestSuite/A/1` |  |  |  |")
-	require.Contains(t, good.document(), "| 2 | y | OK |  | jwks: `TestWhole` |  |  |")
+	const rest = "3-453\tlater\tnot yet\n"
+	passed := []test{{"jwks", "TestX/A/1_x"}, {"adapters/bindgin", "TestSuite/A/1_y"}, {"jwks", "TestWhole"}}
+	good := rowsOf(t, rest+"2\ttest\tjwks TestWhole")
+	require.NoError(t, good.addKit())
+	require.NoError(t, good.attribute(passed))
+	require.Equal(t, "453 rows, 2 tested, 451 with a later step, 0 with a reason", good.summary())
+	text := good.document()
+	require.Contains(t, text, "adapters `TestSuite/A/1`; jwks `TestX/A/1` |")
+	require.Contains(t, text, "| 2 | empty Authorization | 401 and a Bearer challenge")
+	require.Contains(t, text, "| 3 to 453 | not yet |")
+	require.Contains(t, text, "## L DPoP proofs")
 
 	for name, c := range map[string]struct {
-		note   string
+		lines  string
 		passed []test
 		want   string
 	}{
-		"no test":                 {"", through(), "row 1 has neither a test that passed nor a reason"},
-		"not through all":         {"", []test{whole, {adapters[0], "TestSuite/A/1"}}, "TestSuite/A/1 has not passed, as it has in"},
-		"elsewhere alone":         {"", []test{whole, {"jwks", "TestX/A/1"}}, "row 1 has neither a test through each adapter nor a reason"},
-		"of another section":      {"", through("TestSuite/A/1", "TestSuite/B/1"), "there is no row 1 in section B"},
-		"beyond the table":        {"", through("TestSuite/A/1", "TestSuite/A/3"), "there is no row 3 in section A"},
-		"a whole test is missing": {"", through("TestSuite/A/1")[1:], "row 2: jwks TestWhole has not passed"},
-		"a reason too many":       {"1\tuntested\t\tnone\n", through("TestSuite/A/1"), "row 1 is tested, and notes.tsv says why it is not"},
-		"an excuse too many":      {"1\telsewhere\t\tnone\n", through("TestSuite/A/1"), "row 1 is tested through the adapters"},
+		"no test":                 {rest, passed, "row 2 has neither a test that passed nor a line"},
+		"beyond the table":        {rest + "2\tlater\tx", append(passed, test{"jwks", "TestX/N/454"}), "there is no row 454"},
+		"a whole test is missing": {rest + "2\ttest\tjwks TestOther\n2\tlater\tx", passed, "row 2: jwks TestOther has not passed"},
+		"a reason too many":       {rest + "1-2\tuntested\tx", passed, "row 1 is tested, and rows.tsv says why it is not"},
 	} {
-		require.ErrorContains(t, read(t, c.note).attribute(c.passed), c.want, name)
+		require.ErrorContains(t, rowsOf(t, c.lines).attribute(c.passed), c.want, name)
 	}
-	require.NoError(t, read(t, "1\tuntested\t\tnone\n").attribute(through()))
-	require.NoError(t, read(t, "1\telsewhere\t\tnone\n").attribute([]test{whole, {"jwks", "TestX/A/1"}}))
-}
-
-func TestAbortPoints(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, 2, abortPoints([]test{
-		{adapters[0], "TestSuite/aborts/one/a"}, {adapters[0], "TestSuite/aborts/one"}, {adapters[0], "TestSuite/aborts"},
-		{adapters[0], "TestSuite/aborts/two"}, {adapters[1], "TestSuite/aborts/three"}, {adapters[0], "TestSuite/A/1"},
-	}))
+	for _, lines := range []string{"1", "0\tlater\tx", "2-454\tlater\tx", "1\tnever\tx"} {
+		_, err := newRows("rows\tkind\twhy\n" + lines)
+		require.Error(t, err, lines)
+	}
 }

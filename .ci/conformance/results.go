@@ -11,7 +11,8 @@ import (
 
 const module = "github.com/certbound/certbound/"
 
-// A test is one that passed: its package, from the module's root, and its name, as go test prints it.
+// A test is one that passed: its package, from the module's root, and its name,
+// as go test prints it.
 type test struct{ pkg, name string }
 
 // An event is a line of go test -json (go doc test2json).
@@ -24,7 +25,8 @@ type event struct {
 
 var errFailed = errors.New("a test failed")
 
-// readResults returns the tests that passed, and prints what go test without -json would print.
+// readResults returns the tests that passed, and prints what go test without
+// -json would print.
 func readResults(results io.Reader, out io.Writer) ([]test, error) {
 	var passed []test
 	outputs := make(map[test]*strings.Builder)
@@ -69,7 +71,8 @@ func readResults(results io.Reader, out io.Writer) ([]test, error) {
 			return nil, err
 		}
 	}
-	// A package that panicked, or ran out of time, has no result for what it was at.
+	// A package that panicked, or ran out of time, has no result for what it
+	// was at.
 	for name, text := range outputs {
 		if failed {
 			fmt.Fprintf(out, "without a result: %s %s\n%s", name.pkg, name.name, text)

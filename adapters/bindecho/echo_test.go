@@ -101,7 +101,7 @@ func TestErrorHandlerHasTheLastWord(t *testing.T) {
 		{"272 by the reason", func(err error, c echo.Context) {
 			var refusal *binding.Error
 			if errors.As(err, &refusal) {
-				_ = c.JSON(refusal.Status(), map[string]string{"reason": string(refusal.Reason)})
+				_ = c.JSON(refusal.StatusCode(), map[string]string{"reason": string(refusal.Reason)})
 			}
 		}, http.StatusUnauthorized, `{"reason":"thumbprint_mismatch"}`},
 		{"272 by the code, as echo's documentation has it", func(err error, c echo.Context) {

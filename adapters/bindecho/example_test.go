@@ -51,7 +51,7 @@ func ExampleProtect_errorHandler() {
 	e.HTTPErrorHandler = func(err error, c echo.Context) {
 		var refusal *binding.Error
 		if errors.As(err, &refusal) {
-			_ = c.String(refusal.Status(), "No: "+refusal.Description())
+			_ = c.String(refusal.StatusCode(), "No: "+refusal.Description())
 			return
 		}
 		e.DefaultHTTPErrorHandler(err, c)
@@ -85,6 +85,30 @@ func ExampleRequireScopes() {
 	// client: 200 accounts of alice
 	// client: 403 {"error":"insufficient_scope","error_description":"the access token lacks a scope that this request needs"}
 	//   Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="admin"
+}
+
+// A route that either of two scopes opens, and one that needs a user who was authenticated by more than a password.
+func ExampleRequireAuthentication() {
+	demo := suite.NewDemo()
+	defer demo.Close()
+	guard, err := binding.New(binding.Config{Tokens: demo.Tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	twoFactors := binding.Authentication{ACRValues: []string{"urn:bank:two-factors"}}
+
+	e := echo.New()
+	api := e.Group("/v1", bindecho.Protect(guard))
+	api.GET("/statements", accounts, bindecho.RequireAnyScope("accounts", "audit"))
+	api.GET("/transfers", accounts, bindecho.RequireAuthentication(twoFactors))
+
+	demo.Serve(e)
+	demo.Client("/v1/statements", "accounts")
+	demo.Client("/v1/transfers", "payments")
+	// Output:
+	// client: 200 accounts of alice
+	// client: 401 {"error":"insufficient_user_authentication","error_description":"the authentication of the user is too weak or too old for this request"}
+	//   Bearer error="insufficient_user_authentication", error_description="the authentication of the user is too weak or too old for this request", acr_values="urn:bank:two-factors"
 }
 
 // Incorrect: there is no guard in front, and so no token. Nobody gets in, and the status says whose mistake it is.

@@ -3,10 +3,11 @@
 //	r.Use(bindgin.Protect(guard))
 //	r.POST("/payments", bindgin.RequireScopes("payments"), pay)
 //
-// In a handler, [binding.TokenFromContext] takes c.Request.Context().
+// In a handler, call [binding.TokenFromContext] with c.Request.Context().
 package bindgin
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -19,21 +20,21 @@ import (
 // ([binding.TokenFromContext]) and without the header fields that carried a
 // certificate. Others are answered by [binding.Error.Write] and aborted.
 //
-// Nothing is added to c.Errors: the answer is complete, and the usual error
-// handler would write a second body behind it. See Config.Observe for logs.
+// Nothing is added to c.Errors: the answer is complete, and a usual error
+// handler would write a second body after it. See Config.Observe for logs.
 //
-// Guards may be nested: a group's, and a stricter one on a route inside it. A
-// nil guard refuses every request.
+// Guards may be nested: one on a group, and a stricter one on a route inside
+// it. A nil guard refuses every request, with 500.
 func Protect(guard *binding.Guard) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		request, admitted := c.Request, (*http.Request)(nil)
+		var admitted *http.Request
 		passed := passOrAbort(c, func() (err error) {
-			admitted, err = guard.Admit(request)
+			admitted, err = guard.Admit(c.Request)
 			return err
 		})
 		if passed {
-			// net/http removes the files of an upload by the request that it knows.
-			defer func() { request.MultipartForm = admitted.MultipartForm }()
+			defer binding.RemoveUpload(admitted)
+			binding.SetAdmittedHeader(c.Writer.Header(), admitted)
 			c.Request = admitted
 			c.Next()
 		}
@@ -45,8 +46,26 @@ func Protect(guard *binding.Guard) gin.HandlerFunc {
 // answered 403 insufficient_scope (RFC 6750 §3.1) and aborted. Without Protect
 // in front of it, or without a scope, it refuses every request with 500.
 func RequireScopes(scopes ...string) gin.HandlerFunc {
+	return require(func(ctx context.Context) error { return binding.CheckScopes(ctx, scopes...) })
+}
+
+// RequireAnyScope is [RequireScopes] for a route that needs any one of the scopes.
+func RequireAnyScope(scopes ...string) gin.HandlerFunc {
+	return require(func(ctx context.Context) error { return binding.CheckAnyScope(ctx, scopes...) })
+}
+
+// RequireAuthentication returns middleware for a route behind [Protect] that runs
+// the handlers after it only if the user was authenticated as required; others
+// are answered 401 insufficient_user_authentication (RFC 9470 §3) and aborted.
+// Without Protect in front of it, or if nothing is required, it refuses every
+// request with 500.
+func RequireAuthentication(required binding.Authentication) gin.HandlerFunc {
+	return require(func(ctx context.Context) error { return binding.CheckAuthentication(ctx, required) })
+}
+
+func require(check func(context.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		passOrAbort(c, func() error { return binding.CheckScopes(c.Request, scopes...) })
+		passOrAbort(c, func() error { return check(c.Request.Context()) })
 	}
 }
 

@@ -59,6 +59,30 @@ func ExampleRequireScopes() {
 	//   Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="admin"
 }
 
+// A route that either of two scopes opens, and one that needs a user who was authenticated by more than a password.
+func ExampleRequireAuthentication() {
+	demo := suite.NewDemo()
+	defer demo.Close()
+	guard, err := binding.New(binding.Config{Tokens: demo.Tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	twoFactors := binding.Authentication{ACRValues: []string{"urn:bank:two-factors"}}
+
+	r := gin.New()
+	api := r.Group("/v1", bindgin.Protect(guard))
+	api.GET("/statements", bindgin.RequireAnyScope("accounts", "audit"), accounts)
+	api.GET("/transfers", bindgin.RequireAuthentication(twoFactors), accounts)
+
+	demo.Serve(r)
+	demo.Client("/v1/statements", "accounts")
+	demo.Client("/v1/transfers", "payments")
+	// Output:
+	// client: 200 accounts of alice
+	// client: 401 {"error":"insufficient_user_authentication","error_description":"the authentication of the user is too weak or too old for this request"}
+	//   Bearer error="insufficient_user_authentication", error_description="the authentication of the user is too weak or too old for this request", acr_values="urn:bank:two-factors"
+}
+
 // Incorrect: there is no guard in front, and so no token. Nobody gets in, and the status says whose mistake it is.
 func ExampleRequireScopes_incorrect() {
 	demo := suite.NewDemo()

@@ -5,12 +5,13 @@
 //	http.Handle("GET /accounts", protect(http.HandlerFunc(accounts)))
 //	http.Handle("POST /payments", protect(scope(http.HandlerFunc(payments))))
 //
-// Handlers get the ResponseWriter of the server itself, so that Flush, Hijack,
-// WebSocket and server-sent events work as without a guard. The package needs
-// the standard library alone.
+// Handlers get the ResponseWriter that Protect was given, so that Flush,
+// Hijack, WebSocket and server-sent events work as without a guard. The package
+// depends only on the standard library and package binding.
 package bindhttp
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/certbound/certbound/binding"
@@ -21,8 +22,8 @@ import (
 // without the header fields that carried a certificate. Others are answered by
 // [binding.Error.Write].
 //
-// Guards may be nested: a group's, and a stricter one on a route inside it. A
-// nil guard refuses every request.
+// Guards may be nested: one on a group, and a stricter one on a route inside
+// it. A nil guard refuses every request, with 500.
 func Protect(guard *binding.Guard) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,8 +32,8 @@ func Protect(guard *binding.Guard) func(http.Handler) http.Handler {
 				binding.AsError(err).Write(w, r)
 				return
 			}
-			// net/http removes the files of an upload by the request that it knows.
-			defer func() { r.MultipartForm = admitted.MultipartForm }()
+			defer binding.RemoveUpload(admitted)
+			binding.SetAdmittedHeader(w.Header(), admitted)
 			next.ServeHTTP(w, admitted)
 		})
 	}
@@ -43,9 +44,26 @@ func Protect(guard *binding.Guard) func(http.Handler) http.Handler {
 // insufficient_scope (RFC 6750 §3.1). Without Protect in front of it, or
 // without a scope, it refuses every request with 500.
 func RequireScopes(scopes ...string) func(http.Handler) http.Handler {
+	return require(func(ctx context.Context) error { return binding.CheckScopes(ctx, scopes...) })
+}
+
+// RequireAnyScope is [RequireScopes] for a route that needs any one of the scopes.
+func RequireAnyScope(scopes ...string) func(http.Handler) http.Handler {
+	return require(func(ctx context.Context) error { return binding.CheckAnyScope(ctx, scopes...) })
+}
+
+// RequireAuthentication returns middleware for a route behind [Protect] that runs
+// the handler only if the user was authenticated as required; others are answered
+// 401 insufficient_user_authentication (RFC 9470 §3). Without Protect in front of
+// it, or if nothing is required, it refuses every request with 500.
+func RequireAuthentication(required binding.Authentication) func(http.Handler) http.Handler {
+	return require(func(ctx context.Context) error { return binding.CheckAuthentication(ctx, required) })
+}
+
+func require(check func(context.Context) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if err := binding.CheckScopes(r, scopes...); err != nil {
+			if err := check(r.Context()); err != nil {
 				binding.AsError(err).Write(w, r)
 				return
 			}

@@ -56,6 +56,30 @@ func ExampleRequireScopes() {
 	//   Bearer error="insufficient_scope", error_description="the access token lacks a scope that this request needs", scope="payments"
 }
 
+// A route that either of two scopes opens, and one that needs a user who was authenticated by more than a password.
+func ExampleRequireAuthentication() {
+	demo := suite.NewDemo()
+	defer demo.Close()
+	guard, err := binding.New(binding.Config{Tokens: demo.Tokens})
+	if err != nil {
+		log.Fatal(err)
+	}
+	twoFactors := binding.Authentication{ACRValues: []string{"urn:bank:two-factors"}}
+
+	statements := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "statements") })
+	mux := http.NewServeMux()
+	mux.Handle("/statements", bindhttp.Protect(guard)(bindhttp.RequireAnyScope("accounts", "audit")(statements)))
+	mux.Handle("/transfers", bindhttp.Protect(guard)(bindhttp.RequireAuthentication(twoFactors)(statements)))
+
+	demo.Serve(mux)
+	demo.Client("/statements", "accounts")
+	demo.Client("/transfers", "payments")
+	// Output:
+	// client: 200 statements
+	// client: 401 {"error":"insufficient_user_authentication","error_description":"the authentication of the user is too weak or too old for this request"}
+	//   Bearer error="insufficient_user_authentication", error_description="the authentication of the user is too weak or too old for this request", acr_values="urn:bank:two-factors"
+}
+
 // A router is a mux with middleware, as chi's is: r.Use, r.With(...).Get.
 type router struct {
 	*http.ServeMux

@@ -174,10 +174,10 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	iss := w.as.Issuer()
-	good := must(t)(w.as.BoundToken(w.client.Leaf, "accounts"))
-	scopeless := must(t)(w.as.BoundToken(w.client.Leaf, "others"))
-	expired := must(t)(w.as.ExpiredToken(w.client.Leaf, "accounts"))
-	forged := must(t)(w.as.ForgedToken(w.thief.Leaf, "accounts"))
+	good := must(t)(w.as.Token(bindingtest.TokenSpec{Certificate: w.client.Leaf, Scopes: []string{"accounts"}}))
+	scopeless := must(t)(w.as.Token(bindingtest.TokenSpec{Certificate: w.client.Leaf, Scopes: []string{"others"}}))
+	expired := must(t)(w.as.Token(bindingtest.TokenSpec{Certificate: w.client.Leaf, Scopes: []string{"accounts"}, ExpiresIn: -time.Hour}))
+	forged := must(t)(w.as.Token(bindingtest.TokenSpec{Certificate: w.thief.Leaf, Scopes: []string{"accounts"}, ForgedSignature: true}))
 	canaries := []string{good, scopeless, expired, forged,
 		base64.StdEncoding.EncodeToString(w.client.Leaf.Raw), base64.StdEncoding.EncodeToString(w.thief.Leaf.Raw)}
 	var seen strings.Builder // all that anybody could read
@@ -187,11 +187,11 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 		status       int
 		span         map[string]any
 	}{
-		{good, []tls.Certificate{w.client}, 200, map[string]any{"certbound.outcome": "accepted", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true}},
-		{good, []tls.Certificate{w.client}, 200, map[string]any{"certbound.outcome": "accepted", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true}},
-		{good, []tls.Certificate{w.thief}, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "thumbprint_mismatch", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true}},
-		{good, nil, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "certificate_missing", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true}},
-		{scopeless, []tls.Certificate{w.client}, 403, map[string]any{"certbound.outcome": "refused", "certbound.reason": "scope_missing", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true}},
+		{good, []tls.Certificate{w.client}, 200, map[string]any{"certbound.outcome": "accepted", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true, "certbound.binding": "certificate"}},
+		{good, []tls.Certificate{w.client}, 200, map[string]any{"certbound.outcome": "accepted", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true, "certbound.binding": "certificate"}},
+		{good, []tls.Certificate{w.thief}, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "thumbprint_mismatch", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true, "certbound.binding": "certificate"}},
+		{good, nil, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "certificate_missing", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true, "certbound.binding": "certificate"}},
+		{scopeless, []tls.Certificate{w.client}, 403, map[string]any{"certbound.outcome": "refused", "certbound.reason": "scope_missing", "certbound.issuer": iss, "certbound.client_id": "client", "certbound.bound": true, "certbound.binding": "certificate"}},
 		{expired, []tls.Certificate{w.client}, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "token_expired"}},
 		{forged, []tls.Certificate{w.thief}, 401, map[string]any{"certbound.outcome": "refused", "certbound.reason": "token_signature"}},
 	} {
@@ -205,12 +205,12 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 	fmt.Fprintln(&seen, values)
 	of := "certbound.issuer=" + escaped(iss)
 	require.Equal(t, map[string]float64{
-		"certbound.bound=true,certbound.client_id=client," + of + ",certbound.outcome=accepted":          3, // and one of them lacks a scope:
-		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=scope_missing":       1,
-		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=thumbprint_mismatch": 1,
-		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=certificate_missing": 1,
-		"certbound.outcome=refused,error.type=token_expired":                                             1,
-		"certbound.outcome=refused,error.type=token_signature":                                           1,
+		"certbound.binding=certificate,certbound.bound=true,certbound.client_id=client," + of + ",certbound.outcome=accepted": 3, // and one of them lacks a scope:
+		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=scope_missing":                            1,
+		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=thumbprint_mismatch":                      1,
+		"certbound.client_id=client," + of + ",certbound.outcome=refused,error.type=certificate_missing":                      1,
+		"certbound.outcome=refused,error.type=token_expired":                                                                  1,
+		"certbound.outcome=refused,error.type=token_signature":                                                                1,
 	}, take(values, "certbound.decisions"))
 	require.Equal(t, map[string]float64{"certbound.outcome=accepted": 3, "certbound.outcome=refused": 4},
 		take(values, "certbound.decision.duration"), "what RequireScopes refuses has no duration")
@@ -220,6 +220,7 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 	age := take(values, "certbound.keys.age")[of]
 	require.Positive(t, age)
 	require.Less(t, age, time.Hour.Seconds())
+	require.Equal(t, map[string]float64{of: 0}, take(values, "certbound.keys.fetch.limited"))
 	require.Equal(t, map[string]float64{of: 1}, take(values, "certbound.keys.fetch.duration"))
 	require.Equal(t, map[string]float64{"certbound.change=added," + of: 1, "certbound.change=removed," + of: 0},
 		take(values, "certbound.keys.changes"))
@@ -236,7 +237,7 @@ func TestMetricsAndSpansOfAStolenToken(t *testing.T) {
 func TestSpanOfOurOwnTrouble(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	token := must(t)(w.as.BoundToken(w.client.Leaf, "accounts"))
+	token := must(t)(w.as.Token(bindingtest.TokenSpec{Certificate: w.client.Leaf, Scopes: []string{"accounts"}}))
 	require.NoError(t, w.tokens.Close())
 	status, span := w.send(t, token, w.client)
 	require.Equal(t, 503, status)

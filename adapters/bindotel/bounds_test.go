@@ -24,11 +24,11 @@ import (
 const issuer = "https://auth.example"
 
 func accepted(client string) binding.Event {
-	return binding.Event{Issuer: issuer, ClientID: client, Bound: true, Duration: time.Millisecond}
+	return binding.Event{Issuer: issuer, ClientID: client, Binding: "certificate", Duration: time.Millisecond}
 }
 
 func refused(reason binding.Reason, issuer, client string) binding.Event {
-	return binding.Event{Reason: reason, Err: &binding.Error{Reason: reason}, Issuer: issuer, ClientID: client, Duration: time.Millisecond}
+	return binding.Event{Err: &binding.Error{Reason: reason}, Issuer: issuer, ClientID: client, Duration: time.Millisecond}
 }
 
 // However many clients, issuers and reasons there are, the series are not more, and nothing is lost.
@@ -41,12 +41,12 @@ func TestCardinalityIsBounded(t *testing.T) {
 		series int
 		other  string // the series of the rest
 	}{
-		"clients":         {bindotel.Config{}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 101, "certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
-		"clients, three":  {bindotel.Config{MaxClients: 3}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 4, "certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
-		"no client":       {bindotel.Config{MaxClients: -1}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 1, "certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
+		"clients":         {bindotel.Config{}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 101, "certbound.binding=certificate,certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
+		"clients, three":  {bindotel.Config{MaxClients: 3}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 4, "certbound.binding=certificate,certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
+		"no client":       {bindotel.Config{MaxClients: -1}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 1, "certbound.binding=certificate,certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted"},
 		"issuers":         {bindotel.Config{}, func(i int) binding.Event { return refused("scope_missing", fmt.Sprint(i), "") }, 17, "certbound.issuer=_OTHER,certbound.outcome=refused,error.type=scope_missing"},
 		"both":            {bindotel.Config{}, func(i int) binding.Event { return refused("forbidden", fmt.Sprint(i), fmt.Sprint(i)) }, 17, "certbound.client_id=_OTHER,certbound.issuer=_OTHER,certbound.outcome=refused,error.type=forbidden"},
-		"no issuer":       {bindotel.Config{MaxIssuers: -1}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 1, "certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=_OTHER,certbound.outcome=accepted"},
+		"no issuer":       {bindotel.Config{MaxIssuers: -1}, func(i int) binding.Event { return accepted(fmt.Sprint(i)) }, 1, "certbound.binding=certificate,certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=_OTHER,certbound.outcome=accepted"},
 		"made-up reasons": {bindotel.Config{}, func(i int) binding.Event { return refused(binding.Reason(fmt.Sprint(i)), "", "") }, 101, "certbound.outcome=refused,error.type=_OTHER"},
 		"no reason":       {bindotel.Config{}, func(int) binding.Event { return refused("", "", "") }, 1, "certbound.outcome=refused,error.type=_OTHER"},
 	} {
@@ -73,14 +73,14 @@ func TestBound(t *testing.T) {
 	t.Parallel()
 	m := newMeter(t, bindotel.Config{})
 	unbound := accepted("old")
-	unbound.Bound = false
+	unbound.Binding = "none"
 	for _, event := range []binding.Event{accepted("new"), unbound, unbound, refused("scope_missing", issuer, "old")} {
 		m.observer.Observe(t.Context(), event)
 	}
 	require.Equal(t, map[string]float64{
-		"certbound.bound=true,certbound.client_id=new,certbound.issuer=https://auth.example,certbound.outcome=accepted":    1,
-		"certbound.bound=false,certbound.client_id=old,certbound.issuer=https://auth.example,certbound.outcome=accepted":   2,
-		"certbound.client_id=old,certbound.issuer=https://auth.example,certbound.outcome=refused,error.type=scope_missing": 1,
+		"certbound.binding=certificate,certbound.bound=true,certbound.client_id=new,certbound.issuer=https://auth.example,certbound.outcome=accepted": 1,
+		"certbound.binding=none,certbound.bound=false,certbound.client_id=old,certbound.issuer=https://auth.example,certbound.outcome=accepted":       2,
+		"certbound.client_id=old,certbound.issuer=https://auth.example,certbound.outcome=refused,error.type=scope_missing":                            1,
 	}, take(m.collect(t), "certbound.decisions"))
 }
 
@@ -93,8 +93,8 @@ func TestHostileNames(t *testing.T) {
 	}
 	m.observer.Observe(t.Context(), accepted(strings.Repeat("x", 200)))
 	require.Equal(t, map[string]float64{
-		"certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted":                           6,
-		"certbound.bound=true,certbound.client_id=" + strings.Repeat("x", 200) + ",certbound.issuer=https://auth.example,certbound.outcome=accepted": 1,
+		"certbound.binding=certificate,certbound.bound=true,certbound.client_id=_OTHER,certbound.issuer=https://auth.example,certbound.outcome=accepted":                           6,
+		"certbound.binding=certificate,certbound.bound=true,certbound.client_id=" + strings.Repeat("x", 200) + ",certbound.issuer=https://auth.example,certbound.outcome=accepted": 1,
 	}, take(m.collect(t), "certbound.decisions"))
 }
 
@@ -106,7 +106,7 @@ func TestHostileNamesInASpan(t *testing.T) {
 	m.observer.Observe(ctx, refused(binding.Reason(strings.Repeat("x", 1<<20)), "\x1b[2J", "a\r\nb"))
 	span.End()
 	attributes := spans.Ended()[0].Attributes()
-	require.Len(t, attributes, 6)
+	require.Len(t, attributes, 5)
 	for _, a := range attributes[1:3] {
 		require.Equal(t, "_OTHER", a.Value.AsString(), a.Key)
 	}

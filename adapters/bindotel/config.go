@@ -5,26 +5,28 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/certbound/certbound/jwks"
+	"github.com/certbound/certbound/jwks/dpop"
 )
 
-// Config is the configuration of an [Observer]. The zero Config is good.
+// Config is the configuration of an [Observer]. The zero Config works.
 type Config struct {
-	// MeterProvider makes the instruments. Nil is otel.GetMeterProvider().
+	// MeterProvider makes the instruments. Nil means otel.GetMeterProvider().
 	MeterProvider metric.MeterProvider
 
-	// MaxIssuers is how many issuers have their name in an attribute. 0 is 16, a
-	// negative number none.
+	// MaxIssuers is how many issuers appear in an attribute by their name. 0
+	// means 16, a negative value none.
 	MaxIssuers int
 
-	// MaxClients is how many clients have their name in an attribute, of all
-	// issuers together. 0 is 100, a negative number none. Each client may have as
-	// many series as there are reasons to refuse it, and an SDK has a limit of its
-	// own: 2000 series to an instrument, if it is not told otherwise.
+	// MaxClients is how many clients, of all issuers together, appear in an
+	// attribute by their client_id. 0 means 100, a negative value none. Each
+	// client may have as many series as there are reasons to refuse it, and an
+	// SDK has a limit of its own: by default, 2000 series for each instrument.
 	MaxClients int
 }
 
@@ -41,8 +43,11 @@ type Observer struct {
 	decisions   decisions
 	issuers     *names
 
-	mu      sync.Mutex
-	watched []watched
+	mu       sync.Mutex
+	watched  []watched
+	ofProofs metric.Registration // once there are any
+
+	proofs atomic.Pointer[[]*dpop.Verifier] // written with mu held; a collection takes no lock of ours
 }
 
 const scope = "github.com/certbound/certbound/adapters/bindotel"
@@ -66,9 +71,10 @@ func New(config Config) (*Observer, error) {
 	return o, nil
 }
 
-// Watch measures the keys of a verifier and how many tokens it had seen before,
-// whenever metrics are collected. A verifier that is closed has no keys; it is let
-// go with the next Watch.
+// Watch measures a verifier's keys, and how many tokens it verified or had seen
+// before, whenever metrics are collected. A closed verifier has no keys; the
+// next Watch stops measuring it. The error is the MeterProvider's, or says that
+// verifier is nil.
 func (o *Observer) Watch(verifier *jwks.Verifier) error {
 	if verifier == nil {
 		return errors.New("bindotel: there is no verifier to watch")
@@ -99,7 +105,8 @@ type watched struct {
 
 func isClosed(verifier *jwks.Verifier) bool { return errors.Is(verifier.Ready(), jwks.ErrClosed) }
 
-// Close ends what Watch began. What is told to the observer is still measured.
+// Close ends what Watch and WatchProofs began. Events are still measured after
+// it.
 func (o *Observer) Close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -107,6 +114,10 @@ func (o *Observer) Close() error {
 	for _, w := range o.watched {
 		failures = append(failures, w.registration.Unregister())
 	}
-	o.watched = nil
+	if o.ofProofs != nil {
+		failures = append(failures, o.ofProofs.Unregister())
+	}
+	o.watched, o.ofProofs = nil, nil
+	o.proofs.Store(nil)
 	return errors.Join(failures...)
 }

@@ -19,7 +19,8 @@ import (
 // its own.
 const maxReasons = 100
 
-// Observe measures a decision of a guard: give it to [binding.Config].
+// Observe measures a decision of a guard: set it as Observe in
+// [binding.Config].
 func (o *Observer) Observe(ctx context.Context, event binding.Event) {
 	attributes := o.decisions.attributes(event)
 	o.instruments.decisions.Add(ctx, 1, attributes.of...)
@@ -42,7 +43,7 @@ type decisions struct {
 
 // A decisionKey holds names, of which there are not many.
 type decisionKey struct {
-	accepted, bound        bool // bound: of an accepted one alone
+	outcome, binding       string // binding: of an accepted one alone
 	reason, issuer, client string
 }
 
@@ -55,11 +56,11 @@ type decisionAttributes struct {
 const maxMade = 4096
 
 func (d *decisions) attributes(event binding.Event) decisionAttributes {
-	key := decisionKey{accepted: event.Accepted(), issuer: d.issuers.of(event.Issuer)}
-	if key.accepted {
-		key.bound = event.Bound
+	key := decisionKey{outcome: outcome(event), issuer: d.issuers.of(event.Issuer)}
+	if event.Accepted() {
+		key.binding = event.Binding
 	} else {
-		if key.reason = d.reasons.of(string(event.Reason)); key.reason == "" {
+		if key.reason = d.reasons.of(string(event.Reason())); key.reason == "" {
 			key.reason = other
 		}
 	}
@@ -95,10 +96,10 @@ func (d *decisions) client(issuer, client string) string {
 }
 
 func (k decisionKey) attributes() decisionAttributes {
-	all := []attribute.KeyValue{outcomeKey.String(outcome(k.accepted))}
+	all := []attribute.KeyValue{outcomeKey.String(k.outcome)}
 	duration := metric.WithAttributeSet(attribute.NewSet(all...))
-	if k.accepted {
-		all = append(all, boundKey.Bool(k.bound))
+	if k.binding != "" {
+		all = append(all, bindingKey.String(k.binding), boundKey.Bool(isBound(k.binding)))
 	}
 	if k.reason != "" {
 		all = append(all, semconv.ErrorTypeKey.String(k.reason))
@@ -115,16 +116,23 @@ func (k decisionKey) attributes() decisionAttributes {
 	}
 }
 
-func outcome(accepted bool) string {
-	if accepted {
+// outcome counts a client that is told the nonce apart: it is everyday traffic,
+// and no error (RFC 9449 §9).
+func outcome(event binding.Event) string {
+	switch reason := event.Reason(); {
+	case event.Accepted():
 		return "accepted"
+	case reason == binding.ReasonProofNonce, reason == binding.ReasonProofNonceMissing:
+		return "nonce"
 	}
 	return "refused"
 }
 
+func isBound(to string) bool { return to != "none" }
+
 // spanAttributes need no bound in number, only in length.
 func spanAttributes(event binding.Event) []attribute.KeyValue {
-	attributes := []attribute.KeyValue{outcomeKey.String(outcome(event.Accepted()))}
+	attributes := []attribute.KeyValue{outcomeKey.String(outcome(event))}
 	put := func(key attribute.Key, value string) {
 		switch {
 		case value == "":
@@ -136,13 +144,13 @@ func spanAttributes(event binding.Event) []attribute.KeyValue {
 	}
 	put(issuerKey, event.Issuer)
 	put(clientIDKey, event.ClientID)
-	if event.Issuer != "" {
-		attributes = append(attributes, boundKey.Bool(event.Bound))
+	if event.Binding != "" {
+		attributes = append(attributes, bindingKey.String(event.Binding), boundKey.Bool(isBound(event.Binding)))
 	}
 	if !event.Accepted() {
-		put(reasonKey, string(event.Reason))
-		if event.Err.Status() >= 500 {
-			put(semconv.ErrorTypeKey, cmp.Or(string(event.Reason), other))
+		put(reasonKey, string(event.Reason()))
+		if event.Err.StatusCode() >= 500 {
+			put(semconv.ErrorTypeKey, cmp.Or(string(event.Reason()), other))
 		}
 	}
 	return attributes

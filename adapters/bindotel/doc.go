@@ -1,4 +1,5 @@
-// Package bindotel measures what guards and verifiers tell, with OpenTelemetry.
+// Package bindotel makes OpenTelemetry metrics and span attributes from the
+// events of guards and verifiers.
 //
 //	observer, err := bindotel.New(bindotel.Config{})
 //	// ...
@@ -6,48 +7,63 @@
 //	// ...
 //	err = observer.Watch(tokens)
 //	// ...
-//	guard, err := binding.New(binding.Config{Tokens: tokens, Observe: observer.Observe})
+//	proofs, err := dpop.New(dpop.Config{..., Replays: observer.Replays(store)})
+//	// ...
+//	err = observer.WatchProofs(proofs)
+//	// ...
+//	guard, err := binding.New(binding.Config{Tokens: tokens, Proofs: proofs, Observe: observer.Observe})
 //
 // # Metrics
 //
-//	certbound.decisions               counter          outcome, error.type, issuer, client_id, bound
+//	certbound.decisions               counter          outcome, error.type, issuer, client_id, binding, bound
 //	certbound.decision.duration       histogram, s     outcome
 //	certbound.token.verifications     counter          issuer, seen
 //	certbound.keys.usable             gauge            issuer
 //	certbound.keys.age                gauge, s         issuer
 //	certbound.keys.changes            counter          issuer, change
 //	certbound.keys.fetch.duration     histogram, s     issuer, error.type
+//	certbound.keys.fetch.limited      counter          issuer
 //	certbound.introspection.duration  histogram, s     issuer, outcome, error.type
+//	certbound.replays.duration        histogram, s     outcome, error.type
+//	certbound.proofs                  counter          outcome
+//	certbound.proofs.held             gauge
+//	certbound.proofs.capacity         gauge
+//	certbound.proofs.window           gauge, s
 //
-// The attributes, but error.type of the semantic conventions, begin with
-// "certbound.":
+// The names of the attributes begin with "certbound.", except error.type, which
+// is from the semantic conventions:
 //
-//   - outcome: accepted or refused; of an introspection active, inactive or
-//     failed.
-//   - error.type: why, and absent where all is well. Of a decision it is the
-//     [binding.Reason]; of a fetch or a call it is the status that came,
-//     "timeout", "credentials_refused" or "_OTHER".
-//   - issuer, client_id: known for a token that its verifier accepted, and absent
-//     for others: nobody's unsigned word becomes an attribute.
-//   - bound: of an accepted decision alone, whether the token is bound to a
-//     certificate. False is a token that a policy accepts without a binding.
+//   - outcome: accepted, refused, or nonce if the client was only told the
+//     nonce that its DPoP proof must hold, which is not an error. For an
+//     introspection: active, inactive or failed. For a question to the store of
+//     used proofs: first, replayed or failed. For a proof: first or replayed.
+//   - error.type: why it failed, and absent if it did not. For a decision it is
+//     the [binding.Reason]; for a fetch or a call it is the HTTP status that
+//     came, "timeout", "credentials_refused" or "_OTHER"; for a store it is
+//     "timeout", "canceled" if the request ended before, or "_OTHER".
+//   - issuer, client_id: present only for a token that its verifier accepted,
+//     so that nothing unverified becomes an attribute of a decision.
+//   - binding: only for an accepted decision: what the token is bound to:
+//     certificate, key, both, or none.
+//   - bound: the same as a boolean. It is false for a token that a policy
+//     accepts without a binding.
 //   - seen: true for a token whose signature was verified before.
 //   - change: added or removed.
 //
-// A decision is a guard's, and not a request's: a guard inside a guard decides
-// once more, and so does a refusal by RequireScopes. Those refusals have no
-// duration.
+// Decisions are counted for each guard, not for each request: a guard inside
+// another makes a second decision, and a refusal by RequireScopes and the like
+// counts as one more, without a duration.
 //
 // How many attributes there can be is bounded, whatever clients send: the first
-// 16 issuers and the first 100 clients that are seen have their names, and the
-// rest are "_OTHER" (see [Config]); so are names longer than 200 bytes or not
-// printable. No token and no certificate is in an attribute.
+// 16 issuers and the first 100 clients that are seen appear by their names, and
+// all others as "_OTHER" (see [Config]), as do names that are longer than 200
+// bytes or not printable. No token and no certificate is in an attribute.
 //
 // # Spans
 //
 // A decision is written to the span of its request, if that records:
-// certbound.outcome, certbound.reason, certbound.issuer, certbound.client_id and
-// certbound.bound. error.type is set for an answer of 500 and above alone, for to
-// the server's span a refusal is no error. Put the middleware that starts the
-// span in front of the guard.
+// certbound.outcome, certbound.reason, certbound.issuer, certbound.client_id,
+// certbound.binding and certbound.bound. error.type is set only for a status of
+// 500 or more, because for the server's span a refusal is not an error. Put the
+// middleware that starts the span in front of the guard.
 package bindotel

@@ -16,7 +16,8 @@ import (
 	"github.com/certbound/certbound/jwks"
 )
 
-// ObserveKeys measures the fetches of a verifier: give it to [jwks.Config].
+// ObserveKeys measures the fetches of a verifier: set it as Observe in
+// [jwks.Config].
 func (o *Observer) ObserveKeys(event jwks.Event) {
 	ctx := context.Background() // a fetch is no request's
 	issuer := issuerKey.String(o.issuers.of(event.Issuer))
@@ -30,8 +31,8 @@ func (o *Observer) ObserveKeys(event jwks.Event) {
 	}
 }
 
-// ObserveIntrospection measures the calls of a verifier of opaque tokens: give it
-// to [introspection.Config].
+// ObserveIntrospection measures the calls of a verifier of opaque tokens: set
+// it as Observe in [introspection.Config].
 func (o *Observer) ObserveIntrospection(event introspection.Event) {
 	attributes := []attribute.KeyValue{issuerKey.String(o.issuers.of(event.Issuer))}
 	switch event.Kind {
@@ -61,11 +62,12 @@ func (o *Observer) watch(verifier *jwks.Verifier) (metric.Registration, error) {
 		observer.ObserveInt64(i.verifications, int64(stats.Verified), first)
 		observer.ObserveInt64(i.verifications, int64(stats.Seen), again)
 		observer.ObserveInt64(i.keysUsable, int64(stats.Keys), of)
+		observer.ObserveInt64(i.fetchLimited, int64(stats.FetchLimited), of)
 		if !stats.KeysAsOf.IsZero() {
 			observer.ObserveFloat64(i.keysAge, time.Since(stats.KeysAsOf).Seconds(), of)
 		}
 		return nil
-	}, i.verifications, i.keysUsable, i.keysAge)
+	}, i.verifications, i.keysUsable, i.keysAge, i.fetchLimited)
 }
 
 // errorType sorts the failures of a call by what somebody can do about them.

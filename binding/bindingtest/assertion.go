@@ -15,16 +15,18 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwt"
 )
 
-// ClientAssertionType is the client_assertion_type of private_key_jwt (RFC 7523 §2.2).
+// ClientAssertionType is the client_assertion_type of private_key_jwt (RFC 7523
+// §2.2).
 const ClientAssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// ClientAssertion signs a client assertion (RFC 7523 §3) for this server's token endpoint: valid for a minute, and once. It
-// is an error if the key is not RSA, ECDSA on a NIST curve from P-256, or Ed25519.
+// ClientAssertion signs a client assertion (RFC 7523 §3) for this server's
+// token endpoint: valid for a minute, and once. It is an error if the key is
+// not RSA, ECDSA on a NIST curve from P-256, or Ed25519.
 func (s *AuthorizationServer) ClientAssertion(clientID string, key crypto.Signer) (string, error) {
 	if key == nil {
 		return "", errors.New("bindingtest: client assertion: a private key is required")
 	}
-	algorithms := assertionAlgorithms(key.Public())
+	algorithms := algorithmsFor(key.Public())
 	if len(algorithms) == 0 {
 		return "", errors.New("bindingtest: client assertion: the key is of no supported kind")
 	}
@@ -55,7 +57,8 @@ func (s *AuthorizationServer) authenticateAssertion(r *http.Request) (Client, *t
 		return Client{}, invalidRequest("client_assertion_type is not supported")
 	}
 	assertion := []byte(r.PostForm.Get("client_assertion"))
-	// Who asks is read first, so that the key is known; nothing read so counts until the signature holds.
+	// Who asks is read first, so that the key is known; nothing read so counts
+	// until the signature holds.
 	claimed, err := jwt.ParseInsecure(assertion)
 	if err != nil {
 		return Client{}, refused
@@ -65,11 +68,17 @@ func (s *AuthorizationServer) authenticateAssertion(r *http.Request) (Client, *t
 		return Client{}, refused
 	}
 	if r.PostForm.Has("client_id") && r.PostForm.Get("client_id") != client.ID {
-		// RFC 7521 §4.2: client_id, if there is one, identifies the same client as the assertion.
+		// RFC 7521 §4.2: client_id, if there is one, identifies the same client
+		// as the assertion.
 		return Client{}, invalidRequest("client_id is another client's")
 	}
 	token, err := s.verifyAssertion(client, assertion)
-	if err != nil || !s.firstUse(client.ID, token) {
+	if err != nil {
+		return Client{}, refused
+	}
+	// A jti is unique within its issuer only. The length keeps two pairs from
+	// looking alike.
+	if !s.firstUse(fmt.Sprintf("assertion:%d:%s:%s", len(client.ID), client.ID, token.JwtID()), token.Expiration()) {
 		return Client{}, refused
 	}
 	return client, nil
@@ -82,7 +91,7 @@ func (s *AuthorizationServer) verifyAssertion(client Client, assertion []byte) (
 		return nil, err
 	}
 	algorithm := message.Signatures()[0].ProtectedHeaders().Algorithm()
-	if !slices.Contains(assertionAlgorithms(client.PublicKey), string(algorithm)) {
+	if !slices.Contains(algorithmsFor(client.PublicKey), string(algorithm)) {
 		return nil, errors.New("the algorithm does not fit the client's key")
 	}
 	token, err := jwt.Parse(assertion,
@@ -95,7 +104,7 @@ func (s *AuthorizationServer) verifyAssertion(client Client, assertion []byte) (
 	if err != nil {
 		return nil, err
 	}
-	ours := []string{s.Issuer(), s.TokenEndpoint(), s.MTLSTokenEndpoint()}
+	ours := []string{s.Issuer(), s.URL(TokenPath), s.MTLSURL(TokenPath)}
 	if !slices.ContainsFunc(token.Audience(), func(audience string) bool { return slices.Contains(ours, audience) }) {
 		return nil, errors.New("the audience is another server")
 	}
@@ -105,22 +114,21 @@ func (s *AuthorizationServer) verifyAssertion(client Client, assertion []byte) (
 	return token, nil
 }
 
-// firstUse reports whether an assertion's jti is new, and remembers it until the assertion expires.
-func (s *AuthorizationServer) firstUse(clientID string, token jwt.Token) bool {
+// firstUse reports whether the jti of an assertion or a proof is new, and
+// remembers it until that expires.
+func (s *AuthorizationServer) firstUse(id string, expires time.Time) bool {
 	now := s.config.Clock()
-	// A jti is unique within its issuer only. The length keeps two pairs from looking alike.
-	id := fmt.Sprintf("%d:%s:%s", len(clientID), clientID, token.JwtID())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for old, expires := range s.assertions {
+	for old, expires := range s.used {
 		// A second of grace: the check of exp is no finer.
 		if now.After(expires.Add(time.Second)) {
-			delete(s.assertions, old)
+			delete(s.used, old)
 		}
 	}
-	if _, used := s.assertions[id]; used {
+	if _, used := s.used[id]; used {
 		return false
 	}
-	s.assertions[id] = token.Expiration()
+	s.used[id] = expires
 	return true
 }

@@ -51,8 +51,8 @@ func TestAssertions(t *testing.T) {
 		accepted  bool
 	}{
 		"audience is the issuer":             {claims: good(nil), accepted: true},
-		"audience is the token endpoint":     {claims: good(map[string]any{"aud": w.as.TokenEndpoint()}), accepted: true},
-		"audience is the alias, in an array": {claims: good(map[string]any{"aud": []string{"x", w.as.MTLSTokenEndpoint()}}), accepted: true},
+		"audience is the token endpoint":     {claims: good(map[string]any{"aud": w.as.URL(bindingtest.TokenPath)}), accepted: true},
+		"audience is the alias, in an array": {claims: good(map[string]any{"aud": []string{"x", w.as.MTLSURL(bindingtest.TokenPath)}}), accepted: true},
 		"audience is another server":         {claims: good(map[string]any{"aud": "https://other.example"})},
 		"no audience":                        {claims: good(map[string]any{"aud": nil})},
 		"expired":                            {claims: good(map[string]any{"exp": noon.Add(-time.Minute).Unix()})},
@@ -145,7 +145,7 @@ func TestAssertionIsGoodOnceHoweverManySendIt(t *testing.T) {
 	client := w.as.HTTPClient(w.issued)
 	const requests = 20
 	for range requests {
-		request := tokenRequest(ctx, t, w.as.MTLSTokenEndpoint(), assertionForm(assertion))
+		request := tokenRequest(ctx, t, w.as.MTLSURL(bindingtest.TokenPath), assertionForm(assertion))
 		go func() {
 			response, err := client.Do(request)
 			if err != nil {

@@ -17,15 +17,16 @@ import (
 	"time"
 )
 
-// Thumbprint returns the x5t#S256 of a certificate: the SHA-256 digest of its DER encoding, in base64url without padding
-// (RFC 8705 §3.1).
+// Thumbprint returns the x5t#S256 of a certificate: the SHA-256 digest of its
+// DER encoding, in base64url without padding (RFC 8705 §3.1).
 func Thumbprint(certificate *x509.Certificate) string {
 	digest := sha256.Sum256(certificate.Raw)
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// NewSelfSignedCertificate makes a P-256 key pair and a client certificate that it signs itself, with the subject
-// "CN=commonName", valid for a year. Its Leaf is set. An error is the random source's.
+// NewSelfSignedCertificate makes a P-256 key pair and a client certificate that
+// it signs itself, with the subject "CN=commonName", valid for a year. Its Leaf
+// is set. An error is the random source's.
 func NewSelfSignedCertificate(commonName string) (tls.Certificate, error) {
 	key, err := newCertificateKey()
 	if err != nil {
@@ -34,8 +35,9 @@ func NewSelfSignedCertificate(commonName string) (tls.Certificate, error) {
 	return certify(clientTemplate(pkix.Name{CommonName: commonName}), key, nil)
 }
 
-// RenewSelfSignedCertificate makes a new self-signed certificate for the subject and the key pair of an old one. The two
-// have different thumbprints: a token bound to the old one is of no use with the new one (RFC 8705 §3, §6.3).
+// RenewSelfSignedCertificate makes a new self-signed certificate for the
+// subject and the key pair of an old one. The two have different thumbprints: a
+// token bound to the old one is of no use with the new one (RFC 8705 §3, §6.3).
 // It is an error if old holds no certificate or no private key.
 func RenewSelfSignedCertificate(old tls.Certificate) (tls.Certificate, error) {
 	return renew(old, nil)
@@ -73,7 +75,8 @@ func (a *authority) pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
-// serverCertificate issues a certificate for the names of the loopback interface.
+// serverCertificate issues a certificate for the names of the loopback
+// interface.
 func (a *authority) serverCertificate() (tls.Certificate, error) {
 	key, err := newCertificateKey()
 	if err != nil {
@@ -87,12 +90,16 @@ func (a *authority) serverCertificate() (tls.Certificate, error) {
 	return certify(template, key, a)
 }
 
-func (a *authority) clientCertificate(commonName string) (tls.Certificate, error) {
+func (a *authority) clientCertificate(commonName string, changes []func(*x509.Certificate)) (tls.Certificate, error) {
 	key, err := newCertificateKey()
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return certify(clientTemplate(pkix.Name{CommonName: commonName}), key, a)
+	template := clientTemplate(pkix.Name{CommonName: commonName})
+	for _, change := range changes {
+		change(template)
+	}
+	return certify(template, key, a)
 }
 
 func renew(old tls.Certificate, issuer *authority) (tls.Certificate, error) {
@@ -122,8 +129,8 @@ func clientTemplate(subject pkix.Name) *x509.Certificate {
 	return template
 }
 
-// newTemplate leaves the serial number out: x509.CreateCertificate then draws a random one, so that two certificates
-// never have the same thumbprint.
+// newTemplate leaves the serial number out: x509.CreateCertificate then draws a
+// random one, so that two certificates never have the same thumbprint.
 func newTemplate(subject pkix.Name) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{

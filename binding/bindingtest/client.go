@@ -7,22 +7,24 @@ import (
 	"time"
 )
 
-// BoundClient returns an HTTP client of a user's: with a client certificate of its own from ClientCAs, which it presents to
-// every server that asks, and with a token for the subject and the scopes that is bound to that certificate, in the
-// Authorization of every request. The token's client_id is the subject too.
+// BoundClient returns an HTTP client of a user's: with a client certificate of
+// its own from ClientCAs, which it presents to every server that asks, and with
+// a token for the subject and the scopes that is bound to that certificate, in
+// the Authorization of every request. The token's client_id is the subject too.
 //
 //	response, err := as.BoundClient("alice", "accounts").Get(api.URL + "/accounts")
 //
-// The token is signed anew when it expires by Config.Clock, and after Rotate. A request that has an Authorization of its
-// own keeps it. What goes wrong in making certificate or token is the error of the request. The client has a timeout of 30
-// seconds, and trusts RootCAs alone.
+// The token is signed anew when it expires by Config.Clock, and after Rotate. A
+// request that has an Authorization of its own keeps it. What goes wrong in
+// making certificate or token is the error of the request. The client has a
+// timeout of 30 seconds, and trusts RootCAs alone.
 func (s *AuthorizationServer) BoundClient(subject string, scopes ...string) *http.Client {
 	certificate, err := s.NewClientCertificate(subject)
 	return s.clientWith(TokenSpec{Subject: subject, ClientID: subject, Scopes: scopes, Certificate: certificate.Leaf}, certificate, err)
 }
 
-// WronglyBoundClient returns a thief: an HTTP client that is as BoundClient's is, but for its token, which is bound to the
-// certificate of somebody else.
+// WronglyBoundClient returns a thief: an HTTP client that is as BoundClient's
+// is, but for its token, which is bound to the certificate of somebody else.
 func (s *AuthorizationServer) WronglyBoundClient(subject string, scopes ...string) *http.Client {
 	certificate, err := s.NewClientCertificate("thief")
 	if err != nil {
@@ -32,8 +34,9 @@ func (s *AuthorizationServer) WronglyBoundClient(subject string, scopes ...strin
 	return s.clientWith(TokenSpec{Subject: subject, ClientID: subject, Scopes: scopes, Certificate: another.Leaf}, certificate, err)
 }
 
-// ClientFor returns an HTTP client as BoundClient does, with a certificate and a token of the caller's choice: the token is
-// bound to spec.Certificate, or to nothing if that is nil. The zero tls.Certificate is none.
+// ClientFor returns an HTTP client as BoundClient does, with a certificate and
+// a token of the caller's choice: the token is bound to spec.Certificate, or to
+// nothing if that is nil. The zero tls.Certificate is none.
 func (s *AuthorizationServer) ClientFor(spec TokenSpec, certificate tls.Certificate) *http.Client {
 	return s.clientWith(spec, certificate, nil)
 }
@@ -63,19 +66,34 @@ type bearer struct {
 }
 
 func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r, err := b.authorized(r, "Bearer")
+	if err != nil {
+		return nil, err
+	}
+	return b.base.RoundTrip(r)
+}
+
+// authorized returns the request with the token, or as it is if it has an
+// Authorization of its own.
+func (b *bearer) authorized(r *http.Request, scheme string) (*http.Request, error) {
 	if len(r.Header.Values("Authorization")) > 0 {
-		return b.base.RoundTrip(r)
+		return r, nil
 	}
 	token, err := b.fresh()
 	if err != nil {
-		if r.Body != nil { // http.RoundTripper: it must be closed, in an error as well
-			_ = r.Body.Close()
-		}
+		closeBody(r)
 		return nil, err
 	}
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+token)
-	return b.base.RoundTrip(r)
+	r = r.Clone(r.Context()) // http.RoundTripper: the request is the caller's
+	r.Header.Set("Authorization", scheme+" "+token)
+	return r, nil
+}
+
+// closeBody is what an http.RoundTripper owes in an error as well.
+func closeBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close()
+	}
 }
 
 // CloseIdleConnections is what http.Client.CloseIdleConnections calls.
@@ -85,7 +103,8 @@ func (b *bearer) CloseIdleConnections() {
 	}
 }
 
-// fresh returns a token that has at least a tenth of its life before it, by a clock that may have been set back as well.
+// fresh returns a token that has at least a tenth of its life before it, by a
+// clock that may have been set back as well.
 func (b *bearer) fresh() (string, error) {
 	if b.broken != nil {
 		return "", b.broken

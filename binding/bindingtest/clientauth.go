@@ -9,8 +9,9 @@ import (
 	"net/url"
 )
 
-// authenticate finds out which client asks. A client that uses another method than the one it is registered with is
-// refused like one that is not registered.
+// authenticate finds out which client asks. A client that uses another method
+// than the one it is registered with is refused like one that is not
+// registered.
 func (s *AuthorizationServer) authenticate(r *http.Request) (Client, *tokenError) {
 	authorization := len(r.Header.Values("Authorization")) > 0
 	secret := r.PostForm.Has("client_secret")
@@ -47,7 +48,8 @@ func (s *AuthorizationServer) authenticateBasic(r *http.Request) (Client, *token
 	if errID != nil || errSecret != nil {
 		return Client{}, refused
 	}
-	// An unknown client costs the same comparison, of digests, so that not even the length shows.
+	// An unknown client costs the same comparison, of digests, so that not even
+	// the length shows.
 	client, known := s.client(id)
 	want, got := sha256.Sum256([]byte(client.Secret)), sha256.Sum256([]byte(secret))
 	equal := subtle.ConstantTimeCompare(want[:], got[:]) == 1
@@ -60,8 +62,8 @@ func (s *AuthorizationServer) authenticateBasic(r *http.Request) (Client, *token
 	return client, nil
 }
 
-// authenticateTLS is tls_client_auth and self_signed_tls_client_auth. The client_id says which client it is, and so which of
-// the two (RFC 8705 §2).
+// authenticateTLS is tls_client_auth and self_signed_tls_client_auth. The
+// client_id says which client it is, and so which of the two (RFC 8705 §2).
 func (s *AuthorizationServer) authenticateTLS(r *http.Request) (Client, *tokenError) {
 	refused := invalidClient("client authentication failed")
 	certificate := clientCertificate(r)
@@ -71,7 +73,8 @@ func (s *AuthorizationServer) authenticateTLS(r *http.Request) (Client, *tokenEr
 	}
 	switch client.AuthMethod {
 	case TLSClientAuth:
-		// RFC 8705 §2.1: a chain to a CA that we trust, and the subject registered for this client.
+		// RFC 8705 §2.1: a chain to a CA that we trust, and the subject
+		// registered for this client.
 		intermediates := x509.NewCertPool()
 		for _, intermediate := range r.TLS.PeerCertificates[1:] {
 			intermediates.AddCert(intermediate)

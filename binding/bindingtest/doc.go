@@ -1,10 +1,14 @@
-// Package bindingtest is a test kit for APIs that take certificate-bound access tokens (RFC 8705): an authorization
-// server, client certificates and tokens, all in the process of the test.
+// Package bindingtest is a test kit for APIs that take access tokens bound to a
+// certificate (RFC 8705), to a key (RFC 9449), or to both: an authorization
+// server, client certificates, keys, tokens and proofs, all in the process of
+// the test.
 //
-// [NewAuthorizationServer] listens on the loopback interface with real TLS, on two sockets as RFC 8705 §5 has it: one that
-// asks for no client certificate (issuer metadata, key set, token endpoint), and one for mutual TLS that
-// mtls_endpoint_aliases names. [AuthorizationServer.Serve] starts the API under test, and one line makes a client of it
-// with a certificate and a bound token, [AuthorizationServer.BoundClient], or a thief,
+// [NewAuthorizationServer] listens on the loopback interface with real TLS, on
+// two sockets as RFC 8705 §5 has it: one that asks for no client certificate
+// (issuer metadata, key set, token endpoint), and one for mutual TLS that
+// mtls_endpoint_aliases names. [AuthorizationServer.Serve] starts the API under
+// test, and one line makes a client of it with a certificate and a bound token,
+// [AuthorizationServer.BoundClient], or a thief,
 // [AuthorizationServer.WronglyBoundClient]:
 //
 //	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
@@ -14,11 +18,21 @@
 //	defer api.Close()
 //	response, err := as.BoundClient("alice", "accounts").Get(api.URL + "/accounts")
 //
-// A test of a handler seldom needs the token endpoint: [AuthorizationServer.BoundToken] and its companions sign a token
-// directly, good or bad in one stated way. Package conformance, below this one, sends every kind of bad input that can be
-// sent from outside.
+// With a key and DPoP proofs in place of the certificate these are
+// [AuthorizationServer.DPoPClient] and
+// [AuthorizationServer.WronglyProvenClient]. [NewProof] signs a single proof,
+// good or bad in one stated way. Tokens and proofs are signed by another
+// implementation than the one in this module that verifies them.
 //
-// Nothing here takes a testing.TB and no state is kept outside of a server, so it serves examples and demonstrations as
-// well as parallel tests. It is not an authorization server for production: it keeps its keys and clients in memory, and it
-// signs whatever it is told to. Its certificates are valid for a year by the machine's clock, whatever [Config].Clock says.
+// A test of a handler seldom needs the token endpoint:
+// [AuthorizationServer.Token] signs a token directly, good or bad in one stated
+// way. Package conformance, below this one, sends every kind of bad input that
+// can be sent from outside.
+//
+// Nothing here takes a testing.TB and no state is kept outside of a server, so
+// it serves examples and demonstrations as well as parallel tests. It is not an
+// authorization server for production: it keeps its keys and clients in memory,
+// lets web pages of every origin ask, and signs whatever it is told to. Its
+// certificates are valid for a year by the machine's clock, whatever
+// [Config].Clock says.
 package bindingtest

@@ -53,7 +53,7 @@ func Example() {
 }
 
 // A client that gets its token at the token endpoint, as it would at a real authorization server.
-func ExampleAuthorizationServer_MTLSTokenEndpoint() {
+func ExampleAuthorizationServer_MTLSURL() {
 	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
 		ID:         "client-1",
 		AuthMethod: bindingtest.TLSClientAuth,
@@ -69,7 +69,7 @@ func ExampleAuthorizationServer_MTLSTokenEndpoint() {
 		log.Fatal(err)
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"client-1"}}
-	response, err := as.HTTPClient(certificate).Post(as.MTLSTokenEndpoint(),
+	response, err := as.HTTPClient(certificate).Post(as.MTLSURL(bindingtest.TokenPath),
 		"application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 	if err != nil {
 		log.Fatal(err)

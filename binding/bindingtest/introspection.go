@@ -7,17 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// opaqueTokens are the tokens of OpaqueToken, and the endpoint that is asked about them.
+// opaqueTokens are the tokens of OpaqueToken, and the endpoint that is asked
+// about them.
 type opaqueTokens struct {
-	requests atomic.Int64
-
 	mu      sync.Mutex
 	answers map[string]opaqueToken
-	handler http.Handler
 }
 
 type opaqueToken struct {
@@ -25,24 +22,19 @@ type opaqueToken struct {
 	expires time.Time
 }
 
-// IntrospectionEndpoint returns the introspection_endpoint (RFC 7662). It asks for no client certificate, so that a client
-// of tls_client_auth or self_signed_tls_client_auth is refused there.
-func (s *AuthorizationServer) IntrospectionEndpoint() string {
-	return s.plain.url() + s.issuerPath() + "/introspect"
-}
-
-// MTLSIntrospectionEndpoint returns the introspection_endpoint of mtls_endpoint_aliases (RFC 8705 §5).
-func (s *AuthorizationServer) MTLSIntrospectionEndpoint() string {
-	return s.mtls.url() + s.issuerPath() + "/introspect"
-}
-
-// OpaqueToken issues an access token that says nothing by itself; the introspection endpoint answers for it with what
-// Token would have signed, with token_type (Config.ResponseTokenType) and active. TokenSpec.Claims adds to that answer,
-// replaces or removes: {"active": "true"} is an answer that no server should give. Header and ForgedSignature have no
-// meaning here. It is an error if a claim has no JSON form.
+// OpaqueToken issues an access token that says nothing by itself; the
+// introspection endpoint answers for it with what Token would have signed, with
+// token_type (Config.ResponseTokenType) and active. TokenSpec.Claims adds to
+// that answer, replaces or removes: {"active": "true"} is an answer that no
+// server should give. Header and ForgedSignature have no meaning here. It is an
+// error if the Key is of no supported kind, or a claim has no JSON form.
 func (s *AuthorizationServer) OpaqueToken(spec TokenSpec) (string, error) {
-	members := map[string]any{"active": true, "token_type": s.config.ResponseTokenType}
-	maps.Copy(members, s.claims(spec))
+	claims, err := s.claims(spec)
+	if err != nil {
+		return "", err
+	}
+	members := map[string]any{"active": true, "token_type": s.tokenType(spec)}
+	maps.Copy(members, claims)
 	amend(members, s.config.Claims)
 	amend(members, spec.Claims)
 	if _, err := json.Marshal(members); err != nil {
@@ -62,15 +54,18 @@ func (s *AuthorizationServer) OpaqueToken(spec TokenSpec) (string, error) {
 	return token, nil
 }
 
-// RevokeToken makes a token of OpaqueToken inactive. Another token, or one that was revoked, changes nothing.
+// RevokeToken makes a token of OpaqueToken inactive. Another token, or one that
+// was revoked, changes nothing.
 func (s *AuthorizationServer) RevokeToken(token string) {
 	s.opaque.mu.Lock()
 	defer s.opaque.mu.Unlock()
 	delete(s.opaque.answers, token)
 }
 
-// Introspection returns the members of the answer that the introspection endpoint gives for a token now: that it is not
-// active, if it expired, was revoked or is not one of OpaqueToken's (RFC 7662 §2.2). The map is the caller's to change.
+// Introspection returns the members of the answer that the introspection
+// endpoint gives for a token now: that it is not active, if it expired, was
+// revoked or is not one of OpaqueToken's (RFC 7662 §2.2). The map is the
+// caller's to change.
 func (s *AuthorizationServer) Introspection(token string) map[string]any {
 	s.opaque.mu.Lock()
 	defer s.opaque.mu.Unlock()
@@ -81,28 +76,7 @@ func (s *AuthorizationServer) Introspection(token string) map[string]any {
 	return maps.Clone(known.members)
 }
 
-// SetIntrospectionHandler has h answer the requests to the introspection endpoint, on both sockets, before the client is
-// asked who it is: with a fault, late, or with Introspection changed. A nil h restores the server's own answer.
-// SetJWKSHandler says what h has to heed.
-func (s *AuthorizationServer) SetIntrospectionHandler(h http.Handler) {
-	s.opaque.mu.Lock()
-	defer s.opaque.mu.Unlock()
-	s.opaque.handler = h
-}
-
-// IntrospectionRequests returns how many requests to the introspection endpoint came, on both sockets, whoever answered
-// them.
-func (s *AuthorizationServer) IntrospectionRequests() int { return int(s.opaque.requests.Load()) }
-
 func (s *AuthorizationServer) serveIntrospection(w http.ResponseWriter, r *http.Request) {
-	s.opaque.requests.Add(1)
-	s.opaque.mu.Lock()
-	handler := s.opaque.handler
-	s.opaque.mu.Unlock()
-	if handler != nil {
-		handler.ServeHTTP(w, r)
-		return
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxTokenRequest)
 	answer, refused := s.introspect(r)
 	w.Header().Set("Cache-Control", "no-store")
@@ -120,8 +94,8 @@ func (s *AuthorizationServer) serveIntrospection(w http.ResponseWriter, r *http.
 	})
 }
 
-// introspect answers a client that has authenticated, by any of the token endpoint's methods: RFC 7662 §2.1 asks for that,
-// lest tokens be tried out.
+// introspect answers a client that has authenticated, by any of the token
+// endpoint's methods: RFC 7662 §2.1 asks for that, lest tokens be tried out.
 func (s *AuthorizationServer) introspect(r *http.Request) (map[string]any, *tokenError) {
 	if refused := parseForm(r); refused != nil {
 		return nil, refused

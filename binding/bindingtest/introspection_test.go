@@ -22,7 +22,7 @@ func opaqueToken(t *testing.T, as *bindingtest.AuthorizationServer, spec binding
 // introspect asks as "secret client".
 func (w world) introspect(t *testing.T, form url.Values) answer {
 	t.Helper()
-	request := tokenRequest(t.Context(), t, w.as.MTLSIntrospectionEndpoint(), form)
+	request := tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.IntrospectionPath), form)
 	request.SetBasicAuth(url.QueryEscape("secret client"), url.QueryEscape(secret))
 	return do(t, w.as.HTTPClient(), request)
 }
@@ -80,14 +80,14 @@ func TestIntrospectionAsksWhoAsks(t *testing.T) {
 		client   *http.Client
 		status   int
 	}{
-		"nobody":                         {w.as.IntrospectionEndpoint(), form, w.as.HTTPClient(), 401},
-		"tls_client_auth":                {w.as.MTLSIntrospectionEndpoint(), merge(clientForm("pki-client"), "token", token), w.as.HTTPClient(w.issued), 200},
-		"tls_client_auth, plain socket":  {w.as.IntrospectionEndpoint(), merge(clientForm("pki-client"), "token", token), w.as.HTTPClient(w.issued), 401},
-		"self_signed_tls_client_auth":    {w.as.MTLSIntrospectionEndpoint(), merge(clientForm("self-signed-client"), "token", token), w.as.HTTPClient(w.own), 200},
-		"another certificate":            {w.as.MTLSIntrospectionEndpoint(), merge(clientForm("self-signed-client"), "token", token), w.as.HTTPClient(w.issued), 401},
-		"private_key_jwt":                {w.as.IntrospectionEndpoint(), merge(assertionForm(w.assertion(t)), "token", token), w.as.HTTPClient(), 200},
-		"private_key_jwt, mTLS socket":   {w.as.MTLSIntrospectionEndpoint(), merge(assertionForm(w.assertion(t)), "token", token), w.as.HTTPClient(), 200},
-		"authenticated, without a token": {w.as.IntrospectionEndpoint(), assertionForm(w.assertion(t)), w.as.HTTPClient(), 400},
+		"nobody":                         {w.as.URL(bindingtest.IntrospectionPath), form, w.as.HTTPClient(), 401},
+		"tls_client_auth":                {w.as.MTLSURL(bindingtest.IntrospectionPath), merge(clientForm("pki-client"), "token", token), w.as.HTTPClient(w.issued), 200},
+		"tls_client_auth, plain socket":  {w.as.URL(bindingtest.IntrospectionPath), merge(clientForm("pki-client"), "token", token), w.as.HTTPClient(w.issued), 401},
+		"self_signed_tls_client_auth":    {w.as.MTLSURL(bindingtest.IntrospectionPath), merge(clientForm("self-signed-client"), "token", token), w.as.HTTPClient(w.own), 200},
+		"another certificate":            {w.as.MTLSURL(bindingtest.IntrospectionPath), merge(clientForm("self-signed-client"), "token", token), w.as.HTTPClient(w.issued), 401},
+		"private_key_jwt":                {w.as.URL(bindingtest.IntrospectionPath), merge(assertionForm(w.assertion(t)), "token", token), w.as.HTTPClient(), 200},
+		"private_key_jwt, mTLS socket":   {w.as.MTLSURL(bindingtest.IntrospectionPath), merge(assertionForm(w.assertion(t)), "token", token), w.as.HTTPClient(), 200},
+		"authenticated, without a token": {w.as.URL(bindingtest.IntrospectionPath), assertionForm(w.assertion(t)), w.as.HTTPClient(), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +100,7 @@ func TestIntrospectionAsksWhoAsks(t *testing.T) {
 	}
 	t.Run("a wrong secret", func(t *testing.T) {
 		t.Parallel()
-		request := tokenRequest(t.Context(), t, w.as.IntrospectionEndpoint(), form)
+		request := tokenRequest(t.Context(), t, w.as.URL(bindingtest.IntrospectionPath), form)
 		request.SetBasicAuth("secret client", "wrong")
 		got := do(t, w.as.HTTPClient(), request)
 		requireRefused(t, got, http.StatusUnauthorized, "invalid_client")
@@ -111,11 +111,11 @@ func TestIntrospectionAsksWhoAsks(t *testing.T) {
 func TestIntrospectionCanBeMadeToFail(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bindingtest.Config{})
-	w.as.SetIntrospectionHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	w.as.Handle(bindingtest.IntrospectionPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	require.Equal(t, http.StatusBadGateway, w.introspect(t, nil).status)
-	w.as.SetIntrospectionHandler(nil)
+	w.as.Handle(bindingtest.IntrospectionPath, nil)
 	require.Equal(t, http.StatusBadRequest, w.introspect(t, nil).status)
-	require.Equal(t, 2, w.as.IntrospectionRequests())
+	require.Equal(t, 2, w.as.Requests(bindingtest.IntrospectionPath))
 }
 
 func TestAnswersOfIntrospectionAreCopies(t *testing.T) {

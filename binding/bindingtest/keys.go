@@ -13,7 +13,6 @@ import (
 	"fmt"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
@@ -34,7 +33,8 @@ func algorithmNamed(name string) (algorithm, bool) {
 	case "ES512":
 		return algorithm{jwa.ES512, generateECDSA(elliptic.P521())}, true
 	case "EdDSA", "Ed25519":
-		// RFC 9864 §2.2: Ed25519 is EdDSA on that curve under a name of its own, which jwx v2 does not know.
+		// RFC 9864 §2.2: Ed25519 is EdDSA on that curve under a name of its
+		// own, which jwx v2 does not know.
 		return algorithm{jwa.EdDSA, generateEd25519}, true
 	}
 	return algorithm{}, false
@@ -68,18 +68,13 @@ func newSigningKey(algorithmName string) (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bindingtest: key generation: %w", err)
 	}
-	public, err := jwk.FromRaw(private.Public())
+	public, err := publicJWK(private.Public())
 	if err != nil {
-		return nil, fmt.Errorf("bindingtest: public key: %w", err)
+		return nil, err
 	}
-	thumbprint, err := public.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, fmt.Errorf("bindingtest: public key: %w", err)
-	}
-	key := &signingKey{
-		id:        base64.RawURLEncoding.EncodeToString(thumbprint),
-		algorithm: algorithmName,
-		private:   private,
+	key := &signingKey{algorithm: algorithmName, private: private}
+	if key.id, err = KeyThumbprint(private.Public()); err != nil {
+		return nil, err
 	}
 	members, err := json.Marshal(public)
 	if err != nil {
@@ -96,7 +91,8 @@ func newSigningKey(algorithmName string) (*signingKey, error) {
 	return key, nil
 }
 
-// sign returns the compact serialization (RFC 7515 §7.1) of header and payload, taken as they are.
+// sign returns the compact serialization (RFC 7515 §7.1) of header and payload,
+// taken as they are.
 func (k *signingKey) sign(header, payload []byte) (string, error) {
 	algorithm, _ := algorithmNamed(k.algorithm)
 	signer, err := jws.NewSigner(algorithm.signature)
@@ -118,8 +114,9 @@ func (s *AuthorizationServer) KeyID() string {
 	return s.key.id
 }
 
-// Rotate makes a new signing key and publishes it. Tokens are signed with it from now on; the old keys stay published until
-// RetireOldKeys. An error is the random source's, and then nothing has changed.
+// Rotate makes a new signing key and publishes it. Tokens are signed with it
+// from now on; the old keys stay published until RetireOldKeys. An error is the
+// random source's, and then nothing has changed.
 func (s *AuthorizationServer) Rotate() error {
 	key, err := newSigningKey(s.config.Algorithm)
 	if err != nil {
@@ -132,15 +129,17 @@ func (s *AuthorizationServer) Rotate() error {
 	return nil
 }
 
-// RetireOldKeys publishes the current key alone, without the keys that were rotated away and those of PublishJWK.
+// RetireOldKeys publishes the current key alone, without the keys that were
+// rotated away and those of PublishJWK.
 func (s *AuthorizationServer) RetireOldKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retired, s.extra = nil, nil
 }
 
-// PublishJWK adds an entry to the key set, behind the server's own keys: a JWK, or whatever an issuer might publish in place
-// of one. It is an error if it is not JSON; it is not looked at beyond that.
+// PublishJWK adds an entry to the key set, behind the server's own keys: a JWK,
+// or whatever an issuer might publish in place of one. It is an error if it is
+// not JSON; it is not looked at beyond that.
 func (s *AuthorizationServer) PublishJWK(entry json.RawMessage) error {
 	if !json.Valid(entry) {
 		return errors.New("bindingtest: the JWK is not JSON")
@@ -151,8 +150,8 @@ func (s *AuthorizationServer) PublishJWK(entry json.RawMessage) error {
 	return nil
 }
 
-// JWKS returns the JWK set (RFC 7517 §5) that the server publishes now: the current key first, then older ones, then those
-// of PublishJWK.
+// JWKS returns the JWK set (RFC 7517 §5) that the server publishes now: the
+// current key first, then older ones, then those of PublishJWK.
 func (s *AuthorizationServer) JWKS() []byte {
 	s.mu.Lock()
 	keys := []json.RawMessage{s.key.public}

@@ -21,7 +21,7 @@ func TestEveryAlgorithmSignsWithThePublishedKey(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			as := newServer(t, bindingtest.Config{Algorithm: algorithm})
-			token, err := as.UnboundToken()
+			token, err := as.Token(bindingtest.TokenSpec{})
 			require.NoError(t, err)
 			verify(t, as, token)
 			header, _ := decode(t, token)
@@ -39,12 +39,12 @@ func TestEveryAlgorithmSignsWithThePublishedKey(t *testing.T) {
 func TestEd25519SignsUnderTheNameOfRFC9864(t *testing.T) {
 	t.Parallel()
 	as := newServer(t, bindingtest.Config{Algorithm: "Ed25519"})
-	token, err := as.UnboundToken()
+	token, err := as.Token(bindingtest.TokenSpec{})
 	require.NoError(t, err)
 	var set struct {
 		Keys []struct{ Kty, Crv, Alg, X, D string }
 	}
-	require.NoError(t, json.Unmarshal(get(t, as.HTTPClient(), as.JWKSURL()).body, &set))
+	require.NoError(t, json.Unmarshal(get(t, as.HTTPClient(), as.URL(bindingtest.JWKSPath)).body, &set))
 	require.Len(t, set.Keys, 1)
 	require.Equal(t, []string{"OKP", "Ed25519", "Ed25519", ""},
 		[]string{set.Keys[0].Kty, set.Keys[0].Crv, set.Keys[0].Alg, set.Keys[0].D})
@@ -65,7 +65,7 @@ func TestPublishedKeysArePublic(t *testing.T) {
 	t.Parallel()
 	as := newServer(t, bindingtest.Config{})
 	require.NoError(t, as.Rotate())
-	answer := get(t, as.HTTPClient(), as.JWKSURL())
+	answer := get(t, as.HTTPClient(), as.URL(bindingtest.JWKSPath))
 	require.Equal(t, "application/jwk-set+json", answer.header.Get("Content-Type"))
 	require.NotContains(t, string(answer.body), `"d"`)
 	require.JSONEq(t, string(as.JWKS()), string(answer.body))
@@ -74,13 +74,13 @@ func TestPublishedKeysArePublic(t *testing.T) {
 func TestRotationKeepsOldKeysUntilTheyAreRetired(t *testing.T) {
 	t.Parallel()
 	as := newServer(t, bindingtest.Config{})
-	before, err := as.UnboundToken()
+	before, err := as.Token(bindingtest.TokenSpec{})
 	require.NoError(t, err)
 	oldKey := as.KeyID()
 
 	require.NoError(t, as.Rotate())
 	require.NotEqual(t, oldKey, as.KeyID())
-	after, err := as.UnboundToken()
+	after, err := as.Token(bindingtest.TokenSpec{})
 	require.NoError(t, err)
 	verify(t, as, before)
 	verify(t, as, after)
@@ -102,7 +102,7 @@ func TestPublishJWKAddsWhateverIsJSON(t *testing.T) {
 	require.NoError(t, as.PublishJWK(json.RawMessage(`null`)))
 	require.Error(t, as.PublishJWK(json.RawMessage(`{"kty"`)))
 	var set struct{ Keys []json.RawMessage }
-	require.NoError(t, json.Unmarshal(get(t, as.HTTPClient(), as.JWKSURL()).body, &set))
+	require.NoError(t, json.Unmarshal(get(t, as.HTTPClient(), as.URL(bindingtest.JWKSPath)).body, &set))
 	require.Len(t, set.Keys, 3)
 	require.JSONEq(t, `{"kty":"oct","k":"AAAA","kid":"odd"}`, string(set.Keys[1]))
 	require.JSONEq(t, `null`, string(set.Keys[2]))

@@ -84,7 +84,7 @@ func tokenRequest(ctx context.Context, t *testing.T, address string, form url.Va
 // published returns the key set as it comes over the wire.
 func published(t *testing.T, as *bindingtest.AuthorizationServer) jwk.Set {
 	t.Helper()
-	set, err := jwk.Parse(get(t, as.HTTPClient(), as.JWKSURL()).body)
+	set, err := jwk.Parse(get(t, as.HTTPClient(), as.URL(bindingtest.JWKSPath)).body)
 	require.NoError(t, err)
 	return set
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -38,30 +39,35 @@ func TestMetadataIsServedByBothPathRules(t *testing.T) {
 			require.Equal(t, "127.0.0.1", issuer.Hostname())
 			base := "https://" + issuer.Host
 			require.Equal(t, base+test.issuer, as.Issuer())
-			require.Equal(t, base+test.oauth, as.MetadataURL())
-			require.Equal(t, base+test.openID, as.OpenIDConfigurationURL())
+			require.Equal(t, base+test.oauth, as.URL(bindingtest.OAuthMetadataPath))
+			require.Equal(t, base+test.openID, as.URL(bindingtest.OpenIDMetadataPath))
 
-			for _, address := range []string{as.MetadataURL(), as.OpenIDConfigurationURL()} {
+			for _, address := range []string{as.URL(bindingtest.OAuthMetadataPath), as.URL(bindingtest.OpenIDMetadataPath)} {
 				answer := get(t, as.HTTPClient(), address)
 				require.Equal(t, http.StatusOK, answer.status)
 				require.Equal(t, "application/json", answer.header.Get("Content-Type"))
 				metadata := answer.members(t)
 				require.Equal(t, as.Issuer(), metadata["issuer"])
-				require.Equal(t, as.JWKSURL(), metadata["jwks_uri"])
-				require.Equal(t, as.TokenEndpoint(), metadata["token_endpoint"])
+				require.Equal(t, as.URL(bindingtest.JWKSPath), metadata["jwks_uri"])
+				require.Equal(t, as.URL(bindingtest.TokenPath), metadata["token_endpoint"])
 				require.Equal(t, true, metadata["tls_client_certificate_bound_access_tokens"])
-				require.Equal(t, as.IntrospectionEndpoint(), metadata["introspection_endpoint"])
+				require.Contains(t, metadata["dpop_signing_alg_values_supported"], "ES256")
+				require.NotContains(t, metadata["dpop_signing_alg_values_supported"], "none")
+				require.Equal(t, as.URL(bindingtest.IntrospectionPath), metadata["introspection_endpoint"])
 				require.Equal(t, map[string]any{
-					"token_endpoint":         as.MTLSTokenEndpoint(),
-					"introspection_endpoint": as.MTLSIntrospectionEndpoint(),
+					"token_endpoint":         as.MTLSURL(bindingtest.TokenPath),
+					"introspection_endpoint": as.MTLSURL(bindingtest.IntrospectionPath),
 				}, metadata["mtls_endpoint_aliases"])
 				require.Equal(t, []any{"client_credentials"}, metadata["grant_types_supported"])
+				require.Equal(t, []any{"public"}, metadata["subject_types_supported"])
+				require.Equal(t, []any{"ES256"}, metadata["id_token_signing_alg_values_supported"])
+				require.Contains(t, metadata, "response_types_supported")
 				require.Equal(t, []any{
 					"tls_client_auth", "self_signed_tls_client_auth", "client_secret_basic", "private_key_jwt",
 				}, metadata["token_endpoint_auth_methods_supported"])
 			}
-			require.Equal(t, 2, as.MetadataRequests())
-			alias, err := url.Parse(as.MTLSTokenEndpoint())
+			require.Equal(t, 2, as.Requests(bindingtest.MetadataPaths))
+			alias, err := url.Parse(as.MTLSURL(bindingtest.TokenPath))
 			require.NoError(t, err)
 			require.NotEqual(t, issuer.Host, alias.Host, "the two are sockets of their own")
 			require.Equal(t, "127.0.0.1", alias.Hostname())
@@ -74,7 +80,7 @@ func TestConfigMetadataAmendsWhatIsPublished(t *testing.T) {
 	as := newServer(t, bindingtest.Config{Metadata: map[string]any{
 		"issuer": "https://another.example", "jwks_uri": nil, "scopes_supported": []string{"a"},
 	}})
-	metadata := get(t, as.HTTPClient(), as.MetadataURL()).members(t)
+	metadata := get(t, as.HTTPClient(), as.URL(bindingtest.OAuthMetadataPath)).members(t)
 	require.Equal(t, "https://another.example", metadata["issuer"])
 	require.NotContains(t, metadata, "jwks_uri")
 	require.Equal(t, []any{"a"}, metadata["scopes_supported"])
@@ -87,26 +93,33 @@ func TestHandlersReplaceAnswersAndGiveThemBack(t *testing.T) {
 	fault := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	hangUp := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 
-	as.SetMetadataHandler(fault)
-	require.Equal(t, http.StatusTeapot, get(t, client, as.MetadataURL()).status)
-	require.Equal(t, http.StatusTeapot, get(t, client, as.OpenIDConfigurationURL()).status)
-	as.SetMetadataHandler(nil)
-	require.Equal(t, http.StatusOK, get(t, client, as.MetadataURL()).status)
-	require.Equal(t, 3, as.MetadataRequests())
+	as.Handle(bindingtest.MetadataPaths, fault)
+	require.Equal(t, http.StatusTeapot, get(t, client, as.URL(bindingtest.OAuthMetadataPath)).status)
+	require.Equal(t, http.StatusTeapot, get(t, client, as.URL(bindingtest.OpenIDMetadataPath)).status)
+	as.Handle(bindingtest.MetadataPaths, nil)
+	require.Equal(t, http.StatusOK, get(t, client, as.URL(bindingtest.OAuthMetadataPath)).status)
+	require.Equal(t, 3, as.Requests(bindingtest.MetadataPaths))
 
-	as.SetJWKSHandler(fault)
-	require.Equal(t, http.StatusTeapot, get(t, client, as.JWKSURL()).status)
-	as.SetJWKSHandler(hangUp)
+	as.Handle(bindingtest.JWKSPath, fault)
+	require.Equal(t, http.StatusTeapot, get(t, client, as.URL(bindingtest.JWKSPath)).status)
+	as.Handle(bindingtest.JWKSPath, hangUp)
 	transport := as.Transport()
 	transport.DisableKeepAlives = true // a connection that was used before is tried twice
-	response, err := (&http.Client{Transport: transport}).Get(as.JWKSURL())
+	response, err := (&http.Client{Transport: transport}).Get(as.URL(bindingtest.JWKSPath))
 	if err == nil {
 		_ = response.Body.Close()
 	}
 	require.Error(t, err)
-	as.SetJWKSHandler(nil)
-	require.Equal(t, http.StatusOK, get(t, client, as.JWKSURL()).status)
-	require.Equal(t, 3, as.JWKSRequests())
+	as.Handle(bindingtest.JWKSPath, nil)
+	require.Equal(t, http.StatusOK, get(t, client, as.URL(bindingtest.JWKSPath)).status)
+	require.Equal(t, 3, as.Requests(bindingtest.JWKSPath))
+
+	as.Handle("/elsewhere", fault)
+	require.Equal(t, http.StatusTeapot, get(t, client, as.URL("/elsewhere")).status)
+	as.Handle(bindingtest.OpenIDMetadataPath, hangUp)
+	as.Handle(bindingtest.MetadataPaths, fault)
+	as.Handle(bindingtest.OAuthMetadataPath, http.NotFoundHandler())
+	require.Equal(t, http.StatusNotFound, get(t, client, as.URL(bindingtest.OAuthMetadataPath)).status, "the longest path holds")
 }
 
 func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
@@ -114,6 +127,8 @@ func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
 	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{
 		Path:      "tenant1",
 		Algorithm: "HS256",
+		Origin:    "https://api.example/",
+		Port:      65535,
 		Lifetime:  -time.Minute,
 		Clients: []bindingtest.Client{
 			{},
@@ -126,7 +141,7 @@ func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
 	})
 	require.Nil(t, as)
 	for _, mistake := range []string{
-		"Path:", "Algorithm:", "Lifetime:", "Clients[0]: ID: required", "AuthMethod: must be", "Clients[1]: SubjectDN:",
+		"Path:", "Algorithm:", "Origin:", "Port:", "Lifetime:", "Clients[0]: ID: required", "AuthMethod: must be", "Clients[1]: SubjectDN:",
 		"Clients[2]: Certificate:", "Clients[3]: Secret:", "Clients[4]: PublicKey:", "Clients[5]: Scopes:",
 		`Clients[5]: ID: "a" is registered twice`,
 	} {
@@ -134,6 +149,28 @@ func TestConfigMistakesAreReportedAtOnce(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "do-not-print")
 	require.NotContains(t, err.Error(), "a symmetric key")
+}
+
+func TestAChosenPortIsTheIssuers(t *testing.T) {
+	t.Parallel()
+	var as *bindingtest.AuthorizationServer
+	var port int
+	for range 20 { // another program may take what was free for a moment
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		port = min(free.Addr().(*net.TCPAddr).Port, 65534)
+		require.NoError(t, free.Close())
+		if as, err = bindingtest.NewAuthorizationServer(bindingtest.Config{Port: port}); err == nil {
+			break
+		}
+	}
+	require.NotNil(t, as)
+	defer as.Close()
+	require.Equal(t, fmt.Sprintf("https://127.0.0.1:%d", port), as.Issuer())
+	require.Equal(t, fmt.Sprintf("https://127.0.0.1:%d%s", port+1, bindingtest.TokenPath), as.MTLSURL(bindingtest.TokenPath))
+
+	_, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Port: port})
+	require.ErrorContains(t, err, "bindingtest:", "somebody else listens there")
 }
 
 func TestPathsThatAreNoIssuerPathAreRefused(t *testing.T) {
@@ -172,14 +209,14 @@ func TestOtherPathsAndMethodsAreNotServed(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, get(t, client, base+"/.well-known/oauth-authorization-server").status)
 	require.Equal(t, http.StatusNotFound, get(t, client, base+"/.well-known/openid-configuration/tenant1").status)
 	require.Equal(t, http.StatusNotFound, get(t, client, base+"/jwks").status)
-	require.Equal(t, http.StatusMethodNotAllowed, get(t, client, as.TokenEndpoint()).status)
-	require.Equal(t, http.StatusMethodNotAllowed, get(t, client, as.MTLSTokenEndpoint()).status)
+	require.Equal(t, http.StatusMethodNotAllowed, get(t, client, as.URL(bindingtest.TokenPath)).status)
+	require.Equal(t, http.StatusMethodNotAllowed, get(t, client, as.MTLSURL(bindingtest.TokenPath)).status)
 }
 
 func TestServerIsTrustedThroughItsOwnRootOnly(t *testing.T) {
 	t.Parallel()
 	as, another := newServer(t, bindingtest.Config{}), newServer(t, bindingtest.Config{})
-	response, err := another.HTTPClient().Get(as.MetadataURL())
+	response, err := another.HTTPClient().Get(as.URL(bindingtest.OAuthMetadataPath))
 	if err == nil {
 		_ = response.Body.Close()
 	}
@@ -194,7 +231,8 @@ func TestProtectedAPIUsesTheServerCertificate(t *testing.T) {
 	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(bindingtest.Thumbprint(r.TLS.PeerCertificates[0])))
 	}))
-	// The API names a CA that issued neither certificate; HTTPClient presents them all the same.
+	// The API names a CA that issued neither certificate; HTTPClient presents
+	// them all the same.
 	api.TLS = &tls.Config{
 		Certificates: []tls.Certificate{as.ServerCertificate()},
 		ClientAuth:   tls.RequestClientCert,
@@ -239,23 +277,23 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	certificate := clientCertificate(t, as, "a")
-	require.Equal(t, http.StatusOK, get(t, as.HTTPClient(), as.MetadataURL()).status)
-	require.Equal(t, http.StatusOK, get(t, as.HTTPClient(certificate), as.JWKSURL()).status)
+	require.Equal(t, http.StatusOK, get(t, as.HTTPClient(), as.URL(bindingtest.OAuthMetadataPath)).status)
+	require.Equal(t, http.StatusOK, get(t, as.HTTPClient(certificate), as.URL(bindingtest.JWKSPath)).status)
 	assertion, err := as.ClientAssertion("a", key)
 	require.NoError(t, err)
 	form := assertionForm(assertion)
 	require.Equal(t, http.StatusOK,
-		do(t, as.HTTPClient(certificate), tokenRequest(t.Context(), t, as.MTLSTokenEndpoint(), form)).status)
+		do(t, as.HTTPClient(certificate), tokenRequest(t.Context(), t, as.MTLSURL(bindingtest.TokenPath), form)).status)
 
 	// One request is still being answered when the server closes.
 	entered, ended := make(chan struct{}), make(chan error)
 	var returned atomic.Bool
-	as.SetJWKSHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	as.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
 		returned.Store(true)
 	}))
-	client, address := as.HTTPClient(), as.JWKSURL()
+	client, address := as.HTTPClient(), as.URL(bindingtest.JWKSPath)
 	go func() {
 		response, err := client.Get(address)
 		if err == nil {
@@ -270,9 +308,9 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	as.Close()
 	goleak.VerifyNone(t, ignore)
 
-	_, err = as.UnboundToken()
+	_, err = as.Token(bindingtest.TokenSpec{})
 	require.NoError(t, err, "tokens can be signed while the authorization server is away")
-	_, err = as.Transport().RoundTrip(httptest.NewRequest(http.MethodGet, as.JWKSURL(), nil))
+	_, err = as.Transport().RoundTrip(httptest.NewRequest(http.MethodGet, as.URL(bindingtest.JWKSPath), nil))
 	require.Error(t, err)
 }
 

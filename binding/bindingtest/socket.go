@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// socket is one TLS listener on the loopback interface with the HTTP server behind it.
+// socket is one TLS listener on the loopback interface with the HTTP server
+// behind it.
 type socket struct {
 	listener    net.Listener
 	server      *http.Server
@@ -19,8 +20,9 @@ type socket struct {
 	connections sync.WaitGroup
 }
 
-func listenTLS(certificate tls.Certificate, clientAuth tls.ClientAuthType) (*socket, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// listenTLS listens on a port, a free one for 0.
+func listenTLS(port int, certificate tls.Certificate, clientAuth tls.ClientAuthType) (*socket, error) {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fmt.Errorf("bindingtest: %w", err)
 	}
@@ -32,8 +34,8 @@ func listenTLS(certificate tls.Certificate, clientAuth tls.ClientAuthType) (*soc
 	return s, nil
 }
 
-// serve answers requests until close. HTTP/2 is left out: with HTTP/1.1 a request's goroutine is its connection's, and close
-// can wait for them all.
+// serve answers requests until close. HTTP/2 is left out: with HTTP/1.1 a
+// request's goroutine is its connection's, and close can wait for them all.
 func (s *socket) serve(handler http.Handler) {
 	s.server = &http.Server{
 		Handler:           handler,
@@ -51,8 +53,8 @@ func (s *socket) serve(handler http.Handler) {
 	s.accepting.Go(func() { _ = s.server.Serve(s.listener) })
 }
 
-// close returns when no goroutine of the socket is left. The order matters: no connection is new once the accepting
-// goroutine has returned.
+// close returns when no goroutine of the socket is left. The order matters: no
+// connection is new once the accepting goroutine has returned.
 func (s *socket) close() {
 	_ = s.listener.Close()
 	if s.server == nil {
@@ -60,7 +62,8 @@ func (s *socket) close() {
 	}
 	_ = s.server.Close()
 	s.accepting.Wait()
-	// A connection that was accepted while the server closed is not in the server's list the first time.
+	// A connection that was accepted while the server closed is not in the
+	// server's list the first time.
 	_ = s.server.Close()
 	s.connections.Wait()
 }

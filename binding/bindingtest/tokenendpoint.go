@@ -14,7 +14,8 @@ type tokenError struct {
 	status      int
 	code        string
 	description string
-	challenge   bool // the client used the Authorization header, and is told the scheme
+	challenge   bool   // the client used the Authorization header, and is told the scheme
+	nonce       string // for DPoP-Nonce
 }
 
 func invalidRequest(description string) *tokenError {
@@ -41,6 +42,9 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	if refused.challenge {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
 	}
+	if refused.nonce != "" {
+		w.Header().Set("DPoP-Nonce", refused.nonce)
+	}
 	writeJSON(w, refused.status, map[string]any{
 		"error":             refused.code,
 		"error_description": refused.description,
@@ -61,14 +65,21 @@ func (s *AuthorizationServer) grant(r *http.Request) (map[string]any, *tokenErro
 	if refused := parseForm(r); refused != nil {
 		return nil, refused
 	}
+	// The proof comes first, so that a client that is told a nonce can send the
+	// same client assertion again.
+	key, refused := s.provenKey(r)
+	if refused != nil {
+		return nil, refused
+	}
 	client, refused := s.authenticate(r)
 	if refused != nil {
 		return nil, refused
 	}
 	certificate := clientCertificate(r)
-	if certificate == nil {
-		// The client is known, but there is nothing to bind its token to: better none than an unbound one.
-		return nil, invalidRequest("a client certificate is required; use the endpoint of mtls_endpoint_aliases")
+	if certificate == nil && key == nil {
+		// The client is known, but there is nothing to bind its token to:
+		// better none than an unbound one.
+		return nil, invalidRequest("a client certificate is required, or a DPoP proof; for a certificate use the endpoint of mtls_endpoint_aliases")
 	}
 	switch r.PostForm.Get("grant_type") {
 	case "client_credentials":
@@ -84,14 +95,17 @@ func (s *AuthorizationServer) grant(r *http.Request) (map[string]any, *tokenErro
 	if refused != nil {
 		return nil, refused
 	}
-	// RFC 8705 §3: whatever the client authenticated with, the token is bound to the certificate of this connection.
-	token, err := s.Token(TokenSpec{ClientID: client.ID, Scopes: scopes, Certificate: certificate})
+	// RFC 8705 §3: whatever the client authenticated with, the token is bound
+	// to the certificate of this connection. RFC 9449 §5: and to the key of the
+	// proof.
+	spec := TokenSpec{ClientID: client.ID, Scopes: scopes, Certificate: certificate, Key: key}
+	token, err := s.Token(spec)
 	if err != nil {
 		return nil, &tokenError{status: http.StatusInternalServerError, code: "server_error", description: "signature"}
 	}
 	answer := map[string]any{
 		"access_token": token,
-		"token_type":   s.config.ResponseTokenType,
+		"token_type":   s.tokenType(spec),
 		"expires_in":   int64(s.config.Lifetime.Seconds()),
 	}
 	if len(scopes) > 0 {
@@ -100,7 +114,8 @@ func (s *AuthorizationServer) grant(r *http.Request) (map[string]any, *tokenErro
 	return answer, nil
 }
 
-// parseForm reads the body alone: RFC 6749 §2.3.1 keeps credentials out of the query.
+// parseForm reads the body alone: RFC 6749 §2.3.1 keeps credentials out of the
+// query.
 func parseForm(r *http.Request) *tokenError {
 	contentType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || contentType != "application/x-www-form-urlencoded" {
@@ -118,7 +133,8 @@ func parseForm(r *http.Request) *tokenError {
 	return nil
 }
 
-// clientCertificate returns the certificate whose key the client has proven to hold, if it sent one.
+// clientCertificate returns the certificate whose key the client has proven to
+// hold, if it sent one.
 func clientCertificate(r *http.Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil
@@ -126,7 +142,8 @@ func clientCertificate(r *http.Request) *x509.Certificate {
 	return r.TLS.PeerCertificates[0]
 }
 
-// grantedScopes returns the scopes that were asked for, all of the client's if none were (RFC 6749 §3.3).
+// grantedScopes returns the scopes that were asked for, all of the client's if
+// none were (RFC 6749 §3.3).
 func grantedScopes(client Client, r *http.Request) ([]string, *tokenError) {
 	asked := r.PostForm.Get("scope")
 	if asked == "" {

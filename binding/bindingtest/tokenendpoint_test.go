@@ -16,7 +16,8 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// world is an authorization server with a client for each authentication method.
+// world is an authorization server with a client for each authentication
+// method.
 type world struct {
 	as     *bindingtest.AuthorizationServer
 	issued tls.Certificate // of pki-client
@@ -42,15 +43,16 @@ func newWorld(t *testing.T, config bindingtest.Config) world {
 	return world{as: as, issued: clientCertificate(t, as, "pki-client"), own: own, key: key}
 }
 
-// ask sends a client_credentials request to the mTLS endpoint, with the certificate if there is one.
+// ask sends a client_credentials request to the mTLS endpoint, with the
+// certificate if there is one.
 func (w world) ask(t *testing.T, form url.Values, certificates ...tls.Certificate) answer {
 	t.Helper()
-	return do(t, w.as.HTTPClient(certificates...), tokenRequest(t.Context(), t, w.as.MTLSTokenEndpoint(), form))
+	return do(t, w.as.HTTPClient(certificates...), tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.TokenPath), form))
 }
 
 func (w world) askBasic(t *testing.T, id, password string, form url.Values, certificates ...tls.Certificate) answer {
 	t.Helper()
-	request := tokenRequest(t.Context(), t, w.as.MTLSTokenEndpoint(), form)
+	request := tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.TokenPath), form)
 	request.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(password))
 	return do(t, w.as.HTTPClient(certificates...), request)
 }
@@ -206,7 +208,7 @@ func TestSecretsThatAreWrongAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			request := tokenRequest(t.Context(), t, w.as.MTLSTokenEndpoint(), clientForm("pki-client"))
+			request := tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.TokenPath), clientForm("pki-client"))
 			request.Header["Authorization"] = values
 			requireRefused(t, do(t, w.as.HTTPClient(w.issued), request), http.StatusUnauthorized, "invalid_client")
 		})
@@ -219,10 +221,11 @@ func TestNoTokenWithoutAClientCertificate(t *testing.T) {
 	requireRefused(t, w.askBasic(t, "secret client", secret, plainForm()), http.StatusBadRequest, "invalid_request")
 	requireRefused(t, w.ask(t, assertionForm(w.assertion(t))), http.StatusBadRequest, "invalid_request")
 
-	// The plain endpoint asks for no certificate, so a client that has one gets nothing there either.
-	plain := tokenRequest(t.Context(), t, w.as.TokenEndpoint(), clientForm("pki-client"))
+	// The plain endpoint asks for no certificate, so a client that has one gets
+	// nothing there either.
+	plain := tokenRequest(t.Context(), t, w.as.URL(bindingtest.TokenPath), clientForm("pki-client"))
 	requireRefused(t, do(t, w.as.HTTPClient(w.issued), plain), http.StatusUnauthorized, "invalid_client")
-	plain = tokenRequest(t.Context(), t, w.as.TokenEndpoint(), plainForm())
+	plain = tokenRequest(t.Context(), t, w.as.URL(bindingtest.TokenPath), plainForm())
 	plain.SetBasicAuth(url.QueryEscape("secret client"), url.QueryEscape(secret))
 	requireRefused(t, do(t, w.as.HTTPClient(w.issued), plain), http.StatusBadRequest, "invalid_request")
 }
@@ -263,12 +266,12 @@ func TestRequestsThatAreWrongAreRefused(t *testing.T) {
 	})
 	t.Run("parameters in the query", func(t *testing.T) {
 		t.Parallel()
-		request := tokenRequest(t.Context(), t, w.as.MTLSTokenEndpoint()+"?"+clientForm("pki-client").Encode(), nil)
+		request := tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.TokenPath)+"?"+clientForm("pki-client").Encode(), nil)
 		requireRefused(t, do(t, w.as.HTTPClient(w.issued), request), http.StatusUnauthorized, "invalid_client")
 	})
 	t.Run("a JSON body", func(t *testing.T) {
 		t.Parallel()
-		request := tokenRequest(t.Context(), t, w.as.MTLSTokenEndpoint(), clientForm("pki-client"))
+		request := tokenRequest(t.Context(), t, w.as.MTLSURL(bindingtest.TokenPath), clientForm("pki-client"))
 		request.Header.Set("Content-Type", "application/json")
 		requireRefused(t, do(t, w.as.HTTPClient(w.issued), request), http.StatusBadRequest, "invalid_request")
 	})

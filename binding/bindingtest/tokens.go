@@ -1,6 +1,7 @@
 package bindingtest
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
@@ -9,36 +10,52 @@ import (
 	"time"
 )
 
-// TokenSpec says what Token puts into an access token. Its zero value is a good token of the client "client" without scopes
-// and without a binding.
+// TokenSpec says what Token puts into an access token. Its zero value is a good
+// token of the client "client" without scopes and without a binding.
 type TokenSpec struct {
 	Subject     string            // sub; default: ClientID
 	ClientID    string            // client_id; default: "client"
 	Audience    []string          // aud; default: Config.Audience. One is written as a string, more as an array
 	Scopes      []string          // scope; none: no such claim
-	Certificate *x509.Certificate // cnf x5t#S256 (RFC 8705 §3.1); nil: an unbound token
+	Certificate *x509.Certificate // cnf x5t#S256 (RFC 8705 §3.1)
 
-	// ExpiresIn is the time from now to exp, cut to a second. 0 is Config.Lifetime. A negative one makes a token that has
-	// expired, and that was issued Config.Lifetime before it did; verifiers allow some leeway, so make it minutes.
+	// Key is the key that a DPoP proof has to be signed by: cnf jkt (RFC 9449
+	// §6.1). It is RSA, ECDSA on a NIST curve from P-256, or Ed25519. A token
+	// with a Certificate and a Key is bound to both, one without either to
+	// nothing.
+	Key crypto.PublicKey
+
+	// ExpiresIn is the time from now to exp, cut to a second. 0 is
+	// Config.Lifetime. A negative one makes a token that has expired, and that
+	// was issued Config.Lifetime before it did; verifiers allow some leeway, so
+	// make it minutes.
 	ExpiresIn time.Duration
 
-	// Claims and Header are added to the claims and to the JOSE header, or replace what would be there; a nil value
-	// removes it. A replaced alg or kid changes what the header says, not the key that signs.
+	// Claims and Header are added to the claims and to the JOSE header, or
+	// replace what would be there; a nil value removes it. A replaced alg or
+	// kid changes what the header says, not the key that signs.
 	Claims map[string]any
 	Header map[string]any
 
-	// ForgedSignature signs with a key that is not published, under the kid and alg of the one that is.
+	// ForgedSignature signs with a key that is not published, under the kid and
+	// alg of the one that is.
 	ForgedSignature bool
 }
 
-// Token signs an access token (RFC 9068) that never went through the token endpoint, so that it may be of a client that is
-// not registered. It works after Close as well. It is an error if a value in Claims or Header has no JSON form.
+// Token signs an access token (RFC 9068) that never went through the token
+// endpoint, so that it may be of a client that is not registered. It works
+// after Close as well. It is an error if the Key is of no supported kind, or if
+// a value in Claims or Header has no JSON form.
 func (s *AuthorizationServer) Token(spec TokenSpec) (string, error) {
 	key, err := s.keyFor(spec)
 	if err != nil {
 		return "", err
 	}
-	claims, err := json.Marshal(s.claims(spec))
+	members, err := s.claims(spec)
+	if err != nil {
+		return "", err
+	}
+	claims, err := json.Marshal(members)
 	if err != nil {
 		return "", fmt.Errorf("bindingtest: claims: %w", err)
 	}
@@ -52,37 +69,9 @@ func (s *AuthorizationServer) Token(spec TokenSpec) (string, error) {
 	return key.sign(header, claims)
 }
 
-// BoundToken signs a good token for Config.Audience, bound to the certificate.
-func (s *AuthorizationServer) BoundToken(certificate *x509.Certificate, scopes ...string) (string, error) {
-	return s.Token(TokenSpec{Certificate: certificate, Scopes: scopes})
-}
-
-// ExpiredToken signs a token bound to the certificate that expired an hour ago.
-func (s *AuthorizationServer) ExpiredToken(certificate *x509.Certificate, scopes ...string) (string, error) {
-	return s.Token(TokenSpec{Certificate: certificate, Scopes: scopes, ExpiresIn: -time.Hour})
-}
-
-// ForgedToken makes a token bound to the certificate whose signature is another key's.
-func (s *AuthorizationServer) ForgedToken(certificate *x509.Certificate, scopes ...string) (string, error) {
-	return s.Token(TokenSpec{Certificate: certificate, Scopes: scopes, ForgedSignature: true})
-}
-
-// UnboundToken signs a token that is good but for its cnf: it has none.
-func (s *AuthorizationServer) UnboundToken(scopes ...string) (string, error) {
-	return s.Token(TokenSpec{Scopes: scopes})
-}
-
-// WronglyBoundToken signs a token that is good for a certificate that nobody else has.
-func (s *AuthorizationServer) WronglyBoundToken(scopes ...string) (string, error) {
-	another, err := NewSelfSignedCertificate("another client")
-	if err != nil {
-		return "", err
-	}
-	return s.BoundToken(another.Leaf, scopes...)
-}
-
-// SignRaw signs a JOSE header and a payload byte for byte with the current key: for what no encoder writes, such as members
-// that occur twice or text that is not UTF-8. The header is not looked at.
+// SignRaw signs a JOSE header and a payload byte for byte with the current key:
+// for what no encoder writes, such as members that occur twice or text that is
+// not UTF-8. The header is not looked at.
 func (s *AuthorizationServer) SignRaw(header, payload []byte) (string, error) {
 	s.mu.Lock()
 	key := s.key
@@ -90,7 +79,7 @@ func (s *AuthorizationServer) SignRaw(header, payload []byte) (string, error) {
 	return key.sign(header, payload)
 }
 
-func (s *AuthorizationServer) claims(spec TokenSpec) map[string]any {
+func (s *AuthorizationServer) claims(spec TokenSpec) (map[string]any, error) {
 	clientID := spec.ClientID
 	if clientID == "" {
 		clientID = "client"
@@ -128,12 +117,35 @@ func (s *AuthorizationServer) claims(spec TokenSpec) map[string]any {
 	if len(spec.Scopes) > 0 {
 		claims["scope"] = strings.Join(spec.Scopes, " ")
 	}
+	confirmation := make(map[string]any)
 	if spec.Certificate != nil {
-		claims["cnf"] = map[string]any{"x5t#S256": Thumbprint(spec.Certificate)}
+		confirmation["x5t#S256"] = Thumbprint(spec.Certificate)
+	}
+	if spec.Key != nil {
+		thumbprint, err := KeyThumbprint(spec.Key)
+		if err != nil {
+			return nil, err
+		}
+		confirmation["jkt"] = thumbprint
+	}
+	if len(confirmation) > 0 {
+		claims["cnf"] = confirmation
 	}
 	amend(claims, s.config.Claims)
 	amend(claims, spec.Claims)
-	return claims
+	return claims, nil
+}
+
+// tokenType is what the token and the introspection endpoint call a token: by
+// its scheme (RFC 6749 §7.1, RFC 9449 §5).
+func (s *AuthorizationServer) tokenType(spec TokenSpec) string {
+	switch {
+	case s.config.ResponseTokenType != "":
+		return s.config.ResponseTokenType
+	case spec.Key != nil:
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 // amend applies changes as TokenSpec.Claims describes.
@@ -147,7 +159,8 @@ func amend(members, changes map[string]any) {
 	}
 }
 
-// keyFor returns the current key, or for a forgery one that passes itself off as it.
+// keyFor returns the current key, or for a forgery one that passes itself off
+// as it.
 func (s *AuthorizationServer) keyFor(spec TokenSpec) (*signingKey, error) {
 	s.mu.Lock()
 	key, forger := s.key, s.forger

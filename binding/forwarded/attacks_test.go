@@ -69,7 +69,7 @@ func TestAttacks(t *testing.T) {
 	t.Run("H/200 forms of RemoteAddr", func(t *testing.T) {
 		t.Parallel()
 		source := newSource(t, forwarded.Config{Format: forwarded.RFC9440, Trust: []forwarded.Trust{
-			forwarded.TrustPeers(netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10"))}})
+			forwarded.DangerouslyTrustRemoteAddr(netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10"))}})
 		for address, trusted := range map[string]bool{
 			"192.0.2.7:40000":               true,
 			"[::ffff:192.0.2.7]:40000":      true,
@@ -89,8 +89,8 @@ func TestAttacks(t *testing.T) {
 			"@":                             false,
 			"":                              false,
 		} {
-			r := requestWith(with("Client-Cert", value))
-			r.RemoteAddr = address
+			r := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
+			r.Header, r.RemoteAddr = with("Client-Cert", value), address
 			if err := decide(t, source, token, r); trusted {
 				require.NoError(t, err, address)
 			} else {
@@ -265,14 +265,13 @@ func TestAttacks(t *testing.T) {
 
 	t.Run("H/214 XFCC with several elements", func(t *testing.T) {
 		t.Parallel()
-		v := `Hash=` + hexOf(victim) + `;Subject="CN=a\",Hash=b;c=\\",By=spiffe://mesh/gateway;Hash=` + hexOf(proxy) + `;Subject="";URI=spiffe://mesh/x`
+		v := `Hash=` + hexOf(victim) + `;Subject="CN=a\",Hash=b\;c=\\",By=spiffe://mesh/gateway;Hash=` + hexOf(proxy) + `;Subject="";URI=spiffe://mesh/x`
 		envoy := serve(t, forwarded.Config{Format: forwarded.Envoy})
 		envoy.send(t, envoy.peer(t), token, with("X-Forwarded-Client-Cert", v)).requireRefused(t, binding.ReasonForwardedAmbiguous)
 		istio := serve(t, forwarded.Config{Format: forwarded.Istio})
 		istio.send(t, istio.peer(t), token, with("X-Forwarded-Client-Cert", v)).requireAccepted(t)
 		istio.send(t, istio.peer(t), proxy.thumbprint(), with("X-Forwarded-Client-Cert", v)).requireRefused(t, binding.ReasonThumbprintMismatch)
 		istio.send(t, istio.peer(t), token, with("X-Forwarded-Client-Cert", "Hash="+hexOf(victim)+","+v)).requireRefused(t, binding.ReasonForwardedAmbiguous)
-		istio.send(t, istio.peer(t), token, with("X-Forwarded-Client-Cert", "Hash="+hexOf(victim))).requireRefused(t, binding.ReasonForwardedAmbiguous)
 		last := serve(t, forwarded.Config{Format: forwarded.XFCC, Elements: 2, Element: 2})
 		last.send(t, last.peer(t), proxy.thumbprint(), with("X-Forwarded-Client-Cert", v)).requireAccepted(t)
 		last.send(t, last.peer(t), token, with("X-Forwarded-Client-Cert", v)).requireRefused(t, binding.ReasonThumbprintMismatch)
@@ -317,17 +316,17 @@ func TestAttacks(t *testing.T) {
 			begin + strings.Repeat("\n", 30_000) + end,
 			begin + begin + body + end + end,
 		} {
-			source := newSource(t, forwarded.Config{Format: forwarded.PEMSpaces, Header: "X-Client-Cert", MaxBytes: 64 << 10})
+			source := newSource(t, forwarded.Config{Format: forwarded.PEMSpaces, Header: "X-Client-Cert", MaxBytes: 256 << 10})
 			v := strings.ReplaceAll(text, "\n", " ")
 			requireReason(t, binding.ReasonForwardedMalformed, decide(t, source, token, requestWith(with("X-Client-Cert", v))))
-			source = newSource(t, forwarded.Config{Format: forwarded.Base64PEM, Header: "X-Client-Cert", MaxBytes: 64 << 10})
+			source = newSource(t, forwarded.Config{Format: forwarded.Base64PEM, Header: "X-Client-Cert", MaxBytes: 256 << 10})
 			requireReason(t, binding.ReasonForwardedMalformed, decide(t, source, token, requestWith(with("X-Client-Cert", b64([]byte(text))))))
 		}
 		// At the hard limit the worst value costs little; over it nothing.
-		source := newSource(t, forwarded.Config{Format: forwarded.URLPEMChain, Header: "X-Client-Cert", MaxBytes: 64 << 10})
+		source := newSource(t, forwarded.Config{Format: forwarded.URLPEMChain, Header: "X-Client-Cert", MaxBytes: 256 << 10})
 		v := strings.Repeat(url.PathEscape(begin), 1<<20/len(url.PathEscape(begin)))
 		requireReason(t, binding.ReasonForwardedTooLong, decide(t, source, token, requestWith(with("X-Client-Cert", v))))
-		requireReason(t, binding.ReasonForwardedMalformed, decide(t, source, token, requestWith(with("X-Client-Cert", v[:64<<10]))))
+		requireReason(t, binding.ReasonForwardedMalformed, decide(t, source, token, requestWith(with("X-Client-Cert", v[:256<<10]))))
 	})
 
 	t.Run("H/219 X-Client-Cert and X_Client_Cert", func(t *testing.T) {
@@ -366,7 +365,7 @@ func TestAttacks(t *testing.T) {
 		})
 		t.Cleanup(front.Close)
 		s.sendTo(t, front.URL, front.Client(), token, nil).requireAccepted(t)
-		s.sendTo(t, front.URL, front.Client(), token, with("Connection", "X-Client-Cert")).requireRefused(t, binding.ReasonCertificateMissing)
+		s.sendTo(t, front.URL, front.Client(), token, with("Connection", "x-client-cert")).requireRefused(t, binding.ReasonCertificateMissing)
 	})
 
 	t.Run("H/221 verification FAILED or NONE forwarded with a certificate", func(t *testing.T) {

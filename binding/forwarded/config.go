@@ -6,15 +6,16 @@ import (
 	"slices"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/internal/grammar"
 )
 
 // Limits of Config.MaxBytes.
 const (
 	defaultMaxBytes = 32 << 10
-	maxMaxBytes     = 64 << 10
+	maxMaxBytes     = 256 << 10
 )
 
-// maxElements is more proxies in a row than anybody has.
+// maxElements is more than anybody has proxies in a row.
 const maxElements = 16
 
 // Config says what the proxy sends, and who the proxy is. [New] validates it,
@@ -24,41 +25,43 @@ type Config struct {
 	Format Format
 
 	// Header is the header that holds the certificate, in its canonical form
-	// (http.CanonicalHeaderKey). Empty is the format's own, see [Format.Header];
-	// a format that has none requires it.
+	// (http.CanonicalHeaderKey). Empty means the format's own header, see
+	// [Format.Header]; Header is required for a format that has none.
 	Header string
 
 	// Trust says who may forward a certificate. At least one rule is required,
 	// and all of them must hold.
 	Trust []Trust
 
-	// MaxBytes is the length of the longest value that is read. 0 is 32 KiB, or
-	// 4,096 bytes for Auth0; 64 KiB is the most.
+	// MaxBytes is the length of the longest value that is read, in bytes. 0 means
+	// 32 KiB; at most 256 KiB. For Auth0 both the default and the maximum are
+	// 4,096 bytes.
 	MaxBytes int
 
-	// Elements is, for the encoding xfcc alone, the exact number of elements
-	// that the header must have: that of the proxies which write one. 0 is 1, or
-	// 2 for Istio.
+	// Elements is the exact number of elements that the header must have, one for
+	// each proxy that writes one, up to 16. It is only for formats whose encoding
+	// is xfcc or xfcc-json. 0 means 1, or 2 for Istio.
 	Elements int
 
-	// Element is which of several Elements is the client's, counted from 1, the
-	// first, written by the outermost proxy. Required if Elements is more than 1.
+	// Element is the number of the element that describes the client: 1 is the
+	// first one, written by the outermost proxy. Required if Elements is set to
+	// more than 1.
 	Element int
 
-	// VerifyHeader, if not empty, is a header in which the proxy says what it
-	// found when it verified the certificate, in its canonical form. A
-	// certificate is then accepted only beside exactly one such header with one
-	// of VerifyValues. Auth0 has one already.
+	// VerifyHeader, if not empty, is a header, in its canonical form, in which
+	// the proxy says what it found when it verified the certificate. A
+	// certificate is then accepted only if exactly one such header came with it,
+	// with one of VerifyValues. The format Auth0 sets it already.
 	VerifyHeader string
 
 	// VerifyValues are the values of VerifyHeader that accept a certificate,
-	// compared exactly; FAILED also stands for FAILED:reason. Nil is SUCCESS
-	// alone, or SUCCESS and FAILED for Auth0.
+	// compared exactly, except that FAILED also accepts "FAILED:" followed by a
+	// reason. Nil means SUCCESS alone, or SUCCESS and FAILED for Auth0.
 	VerifyValues []string
 
-	// Strip names further headers in which the proxy speaks of the certificate,
-	// to be removed from requests before the handler, in their canonical form.
-	// They are not read.
+	// Strip names further headers, in their canonical form, in which the proxy
+	// says something about the certificate. They are not read, and are removed
+	// before the handler runs.
 	Strip []string
 }
 
@@ -71,9 +74,10 @@ func New(config Config) (*Source, error) {
 	case config.Format == "":
 		v.mistake("Format", "required: it is never detected")
 	case !ok:
-		v.mistake("Format", "%q is no format; there are %q", config.Format, Formats())
+		v.mistake("Format", "%q is not a format; there are %q", config.Format, Formats())
 	}
 	source := &Source{
+		format:       config.Format,
 		certificate:  v.header("Header", or(config.Header, known.header)),
 		maxBytes:     v.maxBytes(config.MaxBytes, known),
 		decode:       v.decoder(config, known),
@@ -106,7 +110,7 @@ func (v *validation) header(name, header string) field {
 		v.mistake(name, "%s", problem)
 		return field{}
 	}
-	return field{name: header, folded: foldName(header)}
+	return field{name: header, folded: grammar.FoldName(header)}
 }
 
 func (v *validation) maxBytes(configured int, known profile) int {
@@ -125,9 +129,9 @@ func (v *validation) maxBytes(configured int, known profile) int {
 }
 
 func (v *validation) decoder(config Config, known profile) decoder {
-	if known.encoding != XFCC {
+	if known.encoding != XFCC && known.encoding != XFCCJSON {
 		if known.encoding != "" && (config.Elements != 0 || config.Element != 0) {
-			v.mistake("Elements", "only the encoding xfcc has elements")
+			v.mistake("Elements", "only the encodings xfcc and xfcc-json have elements")
 		}
 		return decoders[known.encoding]
 	}
@@ -148,7 +152,10 @@ func (v *validation) decoder(config Config, known profile) decoder {
 	} else if index < 1 || index > count {
 		v.mistake("Element", "of %d elements, which is the client's? Counted from 1", count)
 	}
-	return xfccDecoder(count, index)
+	if known.encoding == XFCCJSON {
+		return xfccJSONDecoder(count, index)
+	}
+	return xfccDecoder(count, index, known.optional && index == 1)
 }
 
 func (v *validation) verifyValues(config Config, known profile) []string {
@@ -158,7 +165,7 @@ func (v *validation) verifyValues(config Config, known profile) []string {
 	} else if config.VerifyHeader == "" && known.verifyHeader == "" {
 		v.mistake("VerifyValues", "there is no VerifyHeader to compare them with")
 	} else if len(values) == 0 || !allFieldValues(values) {
-		v.mistake("VerifyValues", "must be nil, or name at least one field value and none that is no field value")
+		v.mistake("VerifyValues", "must be nil, or name at least one value, each of which can be that of a header field")
 	}
 	if values == nil {
 		values = []string{verifySuccess}
@@ -186,8 +193,15 @@ func (v *validation) trust(rules []Trust, known profile) []Trust {
 		}
 		kinds[rule.kind] = true
 	}
-	if kinds[kindPeers] && kinds[kindUnixSocket] {
-		v.mistake("Trust", "%s and %s: no connection is both", kindPeers, kindUnixSocket)
+	byAddress := kindPeers
+	if kinds[kindRemoteAddr] {
+		byAddress = kindRemoteAddr
+	}
+	if kinds[byAddress] && kinds[kindUnixSocket] {
+		v.mistake("Trust", "%s and %s: no connection is both", byAddress, kindUnixSocket)
+	}
+	if kinds[kindPeers] && kinds[kindRemoteAddr] {
+		v.mistake("Trust", "%s and %s: the first alone is the better rule", kindPeers, kindRemoteAddr)
 	}
 	if known.secretHeader != "" && !slices.ContainsFunc(rules, func(t Trust) bool { return t.secret.name == known.secretHeader }) {
 		v.mistake("Trust", "%s requires TrustSharedSecret(%q, ...)", known.format, known.secretHeader)
@@ -195,12 +209,12 @@ func (v *validation) trust(rules []Trust, known profile) []Trust {
 	return slices.Clone(rules)
 }
 
-// headers returns what must not reach the handler, and sees to it that no
-// header has two meanings.
+// headers returns what must not reach the handler, and reports a header that
+// has two meanings.
 func (v *validation) headers(source *Source, config Config, known profile) []string {
 	names := []string{source.certificate.name}
 	add := func(f field, fieldOfConfig string) {
-		if slices.ContainsFunc(names, func(n string) bool { return f.name != "" && foldName(n) == f.folded }) {
+		if slices.ContainsFunc(names, func(n string) bool { return f.name != "" && grammar.FoldName(n) == f.folded }) {
 			v.mistake(fieldOfConfig, "%s has another meaning already", f.name)
 		}
 		names = append(names, f.name)

@@ -35,17 +35,20 @@ func TestNewReportsMistakes(t *testing.T) {
 	_, err := forwarded.New(good)
 	require.NoError(t, err)
 
+	byField := forwarded.DangerouslyTrustRemoteAddr(netip.MustParsePrefix("192.0.2.0/24"))
 	for name, c := range map[string]struct {
 		config forwarded.Config
 		want   string
 	}{
 		"no format":                       {change(func(c *forwarded.Config) { c.Format = "" }), "Format: required"},
-		"a format that is none":           {change(func(c *forwarded.Config) { c.Format = "Nginx" }), `Format: "Nginx" is no format; there are ["rfc9440" `},
+		"a format that is none":           {change(func(c *forwarded.Config) { c.Format = "Nginx" }), `Format: "Nginx" is not a format; there are ["rfc9440" `},
 		"an encoding without its header":  {change(func(c *forwarded.Config) { c.Header = "" }), "Header: required: base64-der has no header of its own"},
 		"no trust":                        {trusting(), "Trust: at least one rule is required"},
 		"the zero Trust":                  {trusting(forwarded.Trust{}), "Trust: rule 1 is the zero Trust"},
 		"a rule twice":                    {trusting(append(trustTest(), trustTest()...)...), "TrustPeers twice"},
 		"rules that exclude each other":   {trusting(append(trustTest(), forwarded.TrustUnixSocket())...), "no connection is both"},
+		"by field, and a socket":          {trusting(byField, forwarded.TrustUnixSocket()), "DangerouslyTrustRemoteAddr and TrustUnixSocket: no connection is both"},
+		"by field, and by peer":           {trusting(byField, trustTest()[0]), "TrustPeers and DangerouslyTrustRemoteAddr: the first alone is the better rule"},
 		"no peers":                        {peers(), "TrustPeers: no range of addresses"},
 		"the zero range":                  {trusting(forwarded.TrustPeers(netip.Prefix{})), "invalid Prefix: no range of addresses"},
 		"everybody":                       {peers("0.0.0.0/0"), "0.0.0.0/0: wider than /8"},
@@ -56,28 +59,28 @@ func TestNewReportsMistakes(t *testing.T) {
 		"everybody in halves":             {peers("0.0.0.0/1", "128.0.0.0/1"), "128.0.0.0/1: wider than /8"},
 		"everybody in halves, IPv6":       {peers("::/1", "8000::/1"), "8000::/1: wider than /7"},
 		"everybody that has been given":   {peers("2000::/3"), "wider than /7"},
-		"no secret":                       {trusting(forwarded.TrustSharedSecret("X-Key")), "0 values, and not one or two"},
-		"three secrets":                   {trusting(forwarded.TrustSharedSecret("X-Key", secret, secret+"2", secret+"3")), "3 values, and not one or two"},
-		"an empty secret":                 {trusting(forwarded.TrustSharedSecret("X-Key", secret, "")), "value 2 is no field value of 16 bytes or more"},
-		"a short secret":                  {trusting(forwarded.TrustSharedSecret("X-Key", secret[:15])), "value 1 is no field value of 16 bytes or more"},
-		"a secret that HTTP cannot carry": {trusting(forwarded.TrustSharedSecret("X-Key", secret+"\n")), "value 1 is no field value of 16 bytes or more"},
-		"a secret in no header":           {trusting(forwarded.TrustSharedSecret("", secret)), `"" is no field name`},
+		"no secret":                       {trusting(forwarded.TrustSharedSecret("X-Key")), "must have one or two values, and has 0"},
+		"three secrets":                   {trusting(forwarded.TrustSharedSecret("X-Key", secret, secret+"2", secret+"3")), "must have one or two values, and has 3"},
+		"an empty secret":                 {trusting(forwarded.TrustSharedSecret("X-Key", secret, "")), "value 2 is not a field value of 16 bytes or more"},
+		"a short secret":                  {trusting(forwarded.TrustSharedSecret("X-Key", secret[:15])), "value 1 is not a field value of 16 bytes or more"},
+		"a secret that HTTP cannot carry": {trusting(forwarded.TrustSharedSecret("X-Key", secret+"\n")), "value 1 is not a field value of 16 bytes or more"},
+		"a secret in no header":           {trusting(forwarded.TrustSharedSecret("", secret)), `"" is not a field name`},
 		"a secret in Authorization":       {trusting(forwarded.TrustSharedSecret("Authorization", secret)), "hop-by-hop, or has a meaning of its own"},
 		"a secret in the certificate":     {trusting(forwarded.TrustSharedSecret("X-Client-Cert", secret)), "Trust: X-Client-Cert has another meaning already"},
 		"a secret in its alias":           {trusting(forwarded.TrustSharedSecret("X_client_cert", secret)), "Trust: X_client_cert has another meaning already"},
 		"a secret twice":                  {trusting(forwarded.TrustSharedSecret("X-Key", secret), forwarded.TrustSharedSecret("X-Key", secret)), "X-Key has another meaning already"},
 		"no certificate":                  {trusting(forwarded.TrustProxyCertificate()), "TrustProxyCertificate: no thumbprint"},
-		"the zero thumbprint":             {trusting(forwarded.TrustProxyCertificate(binding.ThumbprintOf(nil))), "thumbprint 1 is no certificate's"},
+		"the zero thumbprint":             {trusting(forwarded.TrustProxyCertificate(binding.ThumbprintOf(nil))), "thumbprint 1 cannot be that of a certificate"},
 		"no name":                         {trusting(forwarded.TrustProxyName()), "TrustProxyName: no name"},
 		"an empty name":                   {trusting(forwarded.TrustProxyName("")), `"" is neither a DNS name nor a URI`},
 		"a wildcard":                      {trusting(forwarded.TrustProxyName("*.example")), `"*.example" is neither`},
 		"a name with a port":              {trusting(forwarded.TrustProxyName("proxy.example:443")), `"proxy.example:443" is neither`},
 		"a URI without a host":            {trusting(forwarded.TrustProxyName("urn:proxy")), `"urn:proxy" is neither`},
 		"a URI that is none":              {trusting(forwarded.TrustProxyName("spiffe://a b/%zz")), "is neither"},
-		"a limit over the limit":          {change(func(c *forwarded.Config) { c.MaxBytes = 64<<10 + 1 }), "MaxBytes: 65537 is not within 0 and 65536"},
+		"a limit over the limit":          {change(func(c *forwarded.Config) { c.MaxBytes = 256<<10 + 1 }), "MaxBytes: 262145 is not within 0 and 262144"},
 		"a limit that is none":            {change(func(c *forwarded.Config) { c.MaxBytes = -1 }), "MaxBytes: -1"},
-		"elements of what has none":       {change(func(c *forwarded.Config) { c.Elements = 1 }), "Elements: only the encoding xfcc has elements"},
-		"an element of what has none":     {change(func(c *forwarded.Config) { c.Element = 1 }), "Elements: only the encoding xfcc has elements"},
+		"elements of what has none":       {change(func(c *forwarded.Config) { c.Elements = 1 }), "Elements: only the encodings xfcc and xfcc-json have elements"},
+		"an element of what has none":     {change(func(c *forwarded.Config) { c.Element = 1 }), "Elements: only the encodings xfcc and xfcc-json have elements"},
 		"too many elements":               {change(func(c *forwarded.Config) { c.Format, c.Elements = forwarded.XFCC, 17 }), "Elements: 17"},
 		"less than no elements":           {change(func(c *forwarded.Config) { c.Format, c.Elements = forwarded.XFCC, -1 }), "Elements: -1"},
 		"two elements, but which":         {change(func(c *forwarded.Config) { c.Format, c.Elements = forwarded.XFCC, 2 }), "Element: of 2 elements, which is the client's?"},
@@ -163,7 +166,7 @@ func TestFormats(t *testing.T) {
 			require.Equal(t, http.CanonicalHeaderKey(name), name)
 		}
 	}
-	for _, name := range strings.Fields(`rfc9440 url-pem url-pem-chain pem-spaces base64-der base64-pem traefik xfcc sha256-hex sha256-base64
+	for _, name := range strings.Fields(`rfc9440 url-pem url-pem-chain pem-spaces base64-der base64-pem traefik xfcc xfcc-json sha256-hex sha256-base64
 		sha256-base64url nginx envoy istio haproxy caddy apache aws-alb-verify aws-alb-passthrough cloudfront gcp azure-app-service
 		azure-container-apps cloudflare kong fastly f5 cloud-foundry auth0`) {
 		require.True(t, seen[forwarded.Format(name)], name)
@@ -246,8 +249,7 @@ func TestCertificate(t *testing.T) {
 		forwarded.XFCC:            "Hash=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 	} {
 		certificate, err := read(sourceOf(t, encoding), value)
-		require.NoError(t, err)
-		require.Zero(t, certificate, "the digest of nothing")
+		requireNone(t, certificate, err) // the digest of nothing
 	}
 }
 
@@ -258,27 +260,31 @@ func TestXFCC(t *testing.T) {
 	h1, h2 := "Hash="+hexOf(one), "Hash="+hexOf(two)
 	certOf := func(i identity) string { return `;Cert="` + escape(pemText(i.cert.Raw)) + `"` }
 	for value, want := range map[string]any{
-		h1:                                     one,
-		h1 + ";":                               one, // Azure Container Apps
-		strings.ToUpper(h1[:4]) + h1[4:]:       one,
-		h1 + certOf(one) + ";Chain=\"\";":      one,
-		"By=a;By=b;URI=;URI=;DNS=a;" + h1:      one,
-		h1 + `;Subject="a,b;c=d\"e\\";URI=x=y`: one,
-		h1 + `;New=x;Issuer=""`:                one,
-		h1 + "," + h2:                          binding.ReasonForwardedAmbiguous,
-		h1 + ";," + h2:                         binding.ReasonForwardedAmbiguous,
-		h1 + ",":                               binding.ReasonForwardedAmbiguous,
-		h1 + ";" + h1:                          binding.ReasonForwardedAmbiguous,
-		h1 + ";hash=" + hexOf(two):             binding.ReasonForwardedAmbiguous,
-		h1 + certOf(one) + certOf(one):         binding.ReasonForwardedAmbiguous,
-		h1 + `;Chain="";Chain=""`:              binding.ReasonForwardedAmbiguous,
-		h1 + `;URI="x,` + h2:                   binding.ReasonForwardedMalformed,
-		`URI="x"` + h1:                         binding.ReasonForwardedMalformed,
-		`URI="x"By=y;` + h1:                    binding.ReasonForwardedMalformed,
-		`URI=x"` + h1:                          binding.ReasonForwardedMalformed,
-		h1 + certOf(two):                       binding.ReasonForwardedMalformed,
+		h1:                                      one,
+		h1 + ";":                                one, // Azure Container Apps
+		strings.ToUpper(h1[:4]) + h1[4:]:        one,
+		h1 + certOf(one) + ";Chain=\"\";":       one,
+		"By=a;By=b;URI=;URI=;DNS=a;" + h1:       one,
+		h1 + `;Subject="a,b\;c=d\"e\\";URI=x=y`: one,
+		h1 + `;New=x;Issuer=""`:                 one,
+		h1 + "," + h2:                           binding.ReasonForwardedAmbiguous,
+		h1 + ";," + h2:                          binding.ReasonForwardedAmbiguous,
+		h1 + ",":                                binding.ReasonForwardedAmbiguous,
+		h1 + ";" + h1:                           binding.ReasonForwardedAmbiguous,
+		h1 + ";hash=" + hexOf(two):              binding.ReasonForwardedAmbiguous,
+		h1 + certOf(one) + certOf(one):          binding.ReasonForwardedAmbiguous,
+		h1 + `;Chain="";Chain=""`:               binding.ReasonForwardedAmbiguous,
+		h1 + `;URI="x,` + h2:                    binding.ReasonForwardedMalformed,
+		`URI="x"` + h1:                          binding.ReasonForwardedMalformed,
+		`URI="x"By=y;` + h1:                     binding.ReasonForwardedMalformed,
+		`URI=x"` + h1:                           binding.ReasonForwardedMalformed,
+		h1 + certOf(two):                        binding.ReasonForwardedMalformed,
 		h1 + strings.ReplaceAll(certOf(one), "\"", ""): binding.ReasonForwardedMalformed,
-		"By=x": binding.ReasonForwardedMalformed,
+		h1 + `;Subject="a;b"`:                          binding.ReasonForwardedMalformed,
+		h1 + `;Subject="a\\;b"`:                        binding.ReasonForwardedMalformed,
+		h1 + `;Subject=";"`:                            binding.ReasonForwardedMalformed,
+		h1 + `;Subject="a\\\;b"`:                       one,
+		"By=x":                                         binding.ReasonForwardedMalformed,
 	} {
 		certificate, err := read(sourceOf(t, forwarded.XFCC), value)
 		switch want := want.(type) {

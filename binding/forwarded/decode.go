@@ -11,10 +11,12 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// A decoder reads a value that is no placeholder. Its error is a *binding.Error.
+// A decoder reads a value that is not a placeholder. Its error is a
+// *binding.Error.
 type decoder func(value string) (binding.Certificate, error)
 
-// decoders has every encoding but xfcc, which is configured: see xfccDecoder.
+// decoders has every encoding but xfcc and xfcc-json, which are configured: see
+// xfccDecoder and xfccJSONDecoder.
 var decoders = map[Format]decoder{
 	RFC9440:         decodeRFC9440,
 	URLPEM:          decodeURLPEM,
@@ -111,20 +113,18 @@ func decodeSHA256Base64URL(value string) (binding.Certificate, error) {
 	return digestOnly(digest), nil
 }
 
-var digestOfNothing = binding.Thumbprint(sha256.Sum256(nil))
-
-// digestOnly returns a certificate of which the digest is known, or none for
-// the digest of nothing, which Caddy sends without a certificate.
+// digestOnly returns a certificate of which only the digest is known, or none
+// for the digest of nothing, which Caddy sends if there is no certificate.
 func digestOnly(digest binding.Thumbprint) binding.Certificate {
-	if digest == digestOfNothing {
+	if !digest.Matches(digest) {
 		return binding.Certificate{}
 	}
 	return binding.Certificate{Thumbprint: digest}
 }
 
-// certificateOf hashes what is DER by its outer form. crypto/x509 is not asked:
-// proxies forward certificates that it refuses, with a negative serial number
-// for one, and the binding is about the bytes.
+// certificateOf hashes what is DER by its outer form. It does not use
+// crypto/x509: proxies forward certificates that it refuses, such as one with a
+// negative serial number, and the binding is about the bytes.
 func certificateOf(der []byte) (binding.Certificate, error) {
 	if !isDER(der) {
 		return binding.Certificate{}, malformed(errDER)
@@ -185,19 +185,23 @@ func unescape(value string) (string, error) {
 	return unescaped, nil
 }
 
-// What is wrong with a value. The texts are fixed: what came is not in them.
+// What is wrong with a value. The texts are fixed: they never contain the
+// value.
 var (
-	errColons  = errors.New("forwarded: no byte sequence in colons")
+	errColons  = errors.New("forwarded: not a byte sequence between colons")
 	errList    = errors.New("forwarded: a list of certificates where one is expected")
 	errBase64  = errors.New("forwarded: not strictly base64")
 	errPercent = errors.New("forwarded: not percent-encoded")
 	errPEM     = errors.New("forwarded: not exactly the PEM text that is expected")
 	errDER     = errors.New("forwarded: not one DER sequence")
-	errDigest  = errors.New("forwarded: no SHA-256 digest in its encoding")
+	errDigest  = errors.New("forwarded: not a SHA-256 digest in the encoding that is expected")
 
 	errPair      = errors.New("forwarded: not pairs of key and value")
-	errPairTwice = errors.New("forwarded: Hash, Cert or Chain twice in one element")
-	errElements  = errors.New("forwarded: another number of elements than configured")
+	errPairTwice = errors.New("forwarded: Hash, Cert or Chain occurs twice in one element")
+	errObjects   = errors.New("forwarded: not a JSON array of objects whose names are distinct")
+	errMember    = errors.New("forwarded: a name in the JSON is hash or cert in other letters")
+	errElements  = errors.New("forwarded: the number of elements is not the configured one")
+	errNoElement = errors.New("forwarded: one element less than configured: the proxy that the client connects to wrote none")
 	errHash      = errors.New("forwarded: Hash and Cert disagree")
 )
 

@@ -1,5 +1,6 @@
-// Package forwarded finds the client certificate where a proxy that ends TLS
-// forwards it in a header field, as a [binding.CertificateSource].
+// Package forwarded reads the client certificate from the header field in which
+// a proxy that terminates TLS forwards it. Its [Source] is a
+// [binding.CertificateSource].
 //
 //	source, err := forwarded.New(forwarded.Config{
 //		Format: forwarded.Nginx,
@@ -10,27 +11,32 @@
 //	// ...
 //	server := &http.Server{Handler: handler, ConnContext: forwarded.ConnContext}
 //
-// A header field is what its sender says. Two things make it the truth: that
-// nobody but the proxy can send it here ([Trust], required), and that the proxy
-// replaces or drops what its own client sends under that name. The second no
-// server can check, for a forged certificate that is well formed looks like any
-// other: set the proxy up as the comment of its [Format] says, then send a
-// certificate header of your own through it, without a client certificate, and
-// expect 401.
+// [ConnContext] tells a Source who is at the other end of a connection: without
+// it, [TrustPeers] and [TrustUnixSocket] trust nobody.
 //
-// The format is named, never detected, and the header is the one source: with a
-// Source in use the TLS connection is the proxy's, serves trust alone, and is
-// never taken for the client's. No certificate, or one that is untrusted,
-// ambiguous or malformed, never makes a bound token an unbound one.
+// A header field says whatever its sender wrote. Two things make it
+// trustworthy: nobody but the proxy can send it here ([Trust], required), and
+// the proxy replaces or drops what its own clients send under that name. No
+// server can check the second, because a well-formed forged certificate looks
+// like any other. So set the proxy up as the comment of its [Format] says; then
+// send a certificate header of your own through it, without a client
+// certificate, and expect 401.
+//
+// The format is configured, never detected, and the header is the only source:
+// the TLS connection is then the proxy's. It can show that the proxy is
+// trusted, but its certificate is never taken for the client's. A bound token
+// is refused if the certificate is missing, untrusted, ambiguous or malformed;
+// it is never treated as unbound.
 //
 // # What is not in here
 //
 //   - Chains. The binding needs none (RFC 8705 §6.2): a thumbprint is compared,
-//     and the proxy's handshake is the proof of possession.
-//   - Revocation and expiry: the proxy's, or [binding.Config] Authorize's.
-//   - Upgrades. Do not serve h2c or take over connections behind such a proxy:
-//     requests within an upgraded connection come over the trusted socket
-//     without the proxy touching their headers.
+//     and the proof of possession is the client's handshake with the proxy.
+//   - Revocation and expiry. They are for the proxy to check, or for Authorize
+//     in [binding.Config].
+//   - Upgrades. Do not serve h2c or hijack connections behind such a proxy:
+//     requests inside an upgraded connection arrive over the trusted socket,
+//     and the proxy does not touch their headers.
 //
-// The package needs the standard library and package binding alone.
+// The package depends only on the standard library and package binding.
 package forwarded

@@ -25,9 +25,9 @@ func TestDERLengths(t *testing.T) {
 		"the shortest long form":   sequence(0x80, 0x81, 0x80),
 		"the longest of one octet": sequence(0xff, 0x81, 0xff),
 		"two octets":               sequence(0x100, 0x82, 1, 0),
-		"as long as can come":      sequence(0xbff0, 0x82, 0xbf, 0xf0),
+		"as long as can come":      sequence(0x2fff0, 0x83, 0x02, 0xff, 0xf0),
 	} {
-		long := newSource(t, forwarded.Config{Format: forwarded.Base64DER, Header: "X-Test-Cert", MaxBytes: 64 << 10})
+		long := newSource(t, forwarded.Config{Format: forwarded.Base64DER, Header: "X-Test-Cert", MaxBytes: 256 << 10})
 		certificate, err := read(long, b64(der))
 		require.NoError(t, err, name)
 		require.True(t, bytes.Equal(der, certificate.DER), name)
@@ -65,7 +65,7 @@ func TestCauseNamesTheLayer(t *testing.T) {
 		encoding    forwarded.Format
 		value, want string
 	}{
-		{forwarded.RFC9440, ":MAEA", "no byte sequence in colons"},
+		{forwarded.RFC9440, ":MAEA", "not a byte sequence between colons"},
 		{forwarded.RFC9440, ":MAE:", base64},
 		{forwarded.RFC9440, ":MQEA:", der},
 		{forwarded.Base64DER, "MAE", base64},
@@ -93,15 +93,20 @@ func TestCauseNamesTheLayer(t *testing.T) {
 		{forwarded.Base64PEM, b64([]byte("MAEA")), pem},
 		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="%zz"`, percent},
 		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="` + escape(text) + `"`, "Hash and Cert disagree"},
-		{forwarded.XFCC, "Hash=00", "no SHA-256 digest"},
-		{forwarded.SHA256Hex, "00", "no SHA-256 digest"},
-		{forwarded.SHA256Base64, "AA==", "no SHA-256 digest"},
-		{forwarded.SHA256Base64URL, "AA", "no SHA-256 digest"},
+		{forwarded.XFCC, "Hash=00", "not a SHA-256 digest"},
+		{forwarded.SHA256Hex, "00", "not a SHA-256 digest"},
+		{forwarded.SHA256Base64, "AA==", "not a SHA-256 digest"},
+		{forwarded.SHA256Base64URL, "AA", "not a SHA-256 digest"},
 	} {
 		_, err := read(sourceOf(t, c.encoding), c.value)
 		requireReason(t, binding.ReasonForwardedMalformed, err)
 		require.ErrorContains(t, cause(t, err), c.want, "%s %q", c.encoding, c.value)
+		require.ErrorContains(t, cause(t, err), "X-Test-Cert, as Config.Format "+string(c.encoding))
 	}
+	_, err := read(sourceOf(t, forwarded.URLPEM), strings.ReplaceAll(text, "\n", " "))
+	require.ErrorContains(t, cause(t, err), "not percent-encoded: X-Test-Cert, as Config.Format url-pem; it is PEM as it stands")
+	_, err = read(sourceOf(t, forwarded.PEMSpaces), text)
+	require.NotContains(t, cause(t, err).Error(), "nginx", "PEM is right there, and something else is wrong")
 }
 
 func cause(t *testing.T, err error) error {
@@ -177,8 +182,8 @@ func TestPlaceholders(t *testing.T) {
 	for _, value := range []string{"", "-", "(null)", "::", "{http.request.tls.client.certificate_der_base64}",
 		":{http.request.az.09_}:", "{http.request.}"} {
 		certificate, err := read(source, value)
-		require.NoError(t, err, value)
-		require.Zero(t, certificate, value)
+		requireNone(t, certificate, err)
+		require.ErrorContains(t, cause(t, err), "X-Test-Cert says that there is no certificate", value)
 	}
 	for _, value := range []string{" ", "--", "null", ":", ":::", ":-:", "tls.client}", "{http.request.tls", ":{http.request.tls}", "{http.request.tls}:",
 		"{http.request.A}", "{http.request.`}", "{http.request.{}", "{http.request./}", "{http.request.:}", "{http.request.-}", "{http.request.tls}}",
@@ -188,15 +193,14 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// Without its header a source has no certificate and no complaint, whoever the peer is and over whatever it came.
+// Without its header a source has no certificate, whoever the peer is and over whatever it came.
 func TestWithoutTheHeader(t *testing.T) {
 	t.Parallel()
 	source := sourceOf(t, forwarded.Base64DER)
-	stranger := requestWith(http.Header{})
-	stranger.RemoteAddr = "203.0.113.1:40000"
+	stranger := from(requestWith(http.Header{}), tcp("203.0.113.1:40000"))
 	certificate, err := source.ClientCertificate(stranger)
-	require.NoError(t, err)
-	require.Zero(t, certificate)
+	requireNone(t, certificate, err)
+	require.EqualError(t, cause(t, err), "forwarded: no X-Test-Cert")
 
 	plain := requestWith(http.Header{"X-Test-Cert": {"MAEA"}})
 	plain.TLS = nil

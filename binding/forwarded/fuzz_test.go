@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/asn1"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,6 +27,7 @@ func FuzzBase64DER(f *testing.F)       { fuzz(f, forwarded.Base64DER) }
 func FuzzBase64PEM(f *testing.F)       { fuzz(f, forwarded.Base64PEM) }
 func FuzzTraefik(f *testing.F)         { fuzz(f, forwarded.Traefik) }
 func FuzzXFCC(f *testing.F)            { fuzz(f, forwarded.XFCC) }
+func FuzzXFCCJSON(f *testing.F)        { fuzz(f, forwarded.XFCCJSON) }
 func FuzzSHA256Hex(f *testing.F)       { fuzz(f, forwarded.SHA256Hex) }
 func FuzzSHA256Base64(f *testing.F)    { fuzz(f, forwarded.SHA256Base64) }
 func FuzzSHA256Base64URL(f *testing.F) { fuzz(f, forwarded.SHA256Base64URL) }
@@ -48,20 +50,32 @@ func fuzz(f *testing.F, encoding forwarded.Format) {
 	for _, value := range malformed(der)[encoding] {
 		f.Add(value)
 	}
+	for _, v := range vectorsOf(f, "xfcc-captured.json") {
+		for _, value := range v.Values {
+			f.Add(value)
+		}
+	}
 	source := sourceOf(f, encoding)
 	f.Fuzz(func(t *testing.T, value string) {
 		certificate, err := read(source, value)
+		if encoding != forwarded.XFCC && encoding != forwarded.XFCCJSON && len(value) <= 32<<10 {
+			parsed, parseErr := forwarded.ParseCertificate(encoding, value)
+			require.Equal(t, certificate, parsed)
+			if parseErr != nil { // for the same cause, without the header that it did not come in
+				require.Equal(t, binding.AsError(err).Reason, binding.AsError(parseErr).Reason)
+				if inner := binding.AsError(parseErr).Cause; inner != nil {
+					require.ErrorIs(t, err, inner)
+				}
+			}
+		}
 		if err != nil {
 			var refusal *binding.Error
 			require.ErrorAs(t, err, &refusal)
-			require.Equal(t, 401, refusal.Status())
+			require.Equal(t, 401, refusal.StatusCode())
 			require.Zero(t, certificate)
 			return
 		}
-		if certificate.Thumbprint == (binding.Thumbprint{}) {
-			require.Nil(t, certificate.DER)
-			return // a placeholder
-		}
+		require.True(t, certificate.Thumbprint.Matches(certificate.Thumbprint))
 		if certificate.DER != nil {
 			require.Equal(t, binding.Thumbprint(sha256.Sum256(certificate.DER)), certificate.Thumbprint)
 			var outer asn1.RawValue
@@ -78,6 +92,61 @@ func fuzz(f *testing.F, encoding forwarded.Format) {
 			require.Equal(t, certificate, again)
 		}
 	})
+}
+
+// FuzzXFCCElements reads a header as a careless reader might, who splits it at separators outside of quotes and knows of no
+// other rule. What is accepted has as many elements for it, one Hash in the client's, and no separator that it could take for
+// one within quotes.
+func FuzzXFCCElements(f *testing.F) {
+	hash, other := "Hash="+strings.Repeat("ab", 32), "Hash="+strings.Repeat("cd", 32)
+	for _, value := range []string{
+		hash, "By=spiffe://x;" + hash + `;Subject="CN=a\",b\;c";URI=spiffe://y`, hash + "," + other, other + `;X=",By=x;` + hash + `;URI=";a=b`,
+		hash + `;Subject="";URI=,By=a;` + other, hash + `;Subject="a;b"`,
+	} {
+		f.Add(value)
+	}
+	for _, v := range vectorsOf(f, "xfcc-captured.json") {
+		for _, value := range v.Values {
+			f.Add(value)
+		}
+	}
+	sources := []*forwarded.Source{
+		newSource(f, forwarded.Config{Format: forwarded.XFCC}), newSource(f, forwarded.Config{Format: forwarded.XFCC, Elements: 2, Element: 2}),
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		for i, source := range sources {
+			certificate, err := source.ClientCertificate(requestWith(http.Header{"X-Forwarded-Client-Cert": {value}}))
+			if err != nil {
+				continue
+			}
+			elements := splitOutside(value, ',')
+			require.Len(t, elements, i+1)
+			var hashes []string
+			for _, pair := range splitOutside(elements[i], ';') {
+				if key, value, _ := strings.Cut(pair, "="); strings.EqualFold(key, "hash") {
+					hashes = append(hashes, strings.ToLower(value))
+				}
+			}
+			require.Equal(t, []string{hex.EncodeToString(certificate.Thumbprint[:])}, hashes)
+			require.NotRegexp(t, `(?s)="([^"\\]|\\.)*;([^"\\]|\\.)*"(;|,|$)`, strings.ReplaceAll(strings.ReplaceAll(value, `\\`, ""), `\;`, ""))
+		}
+	})
+}
+
+func splitOutside(s string, separator byte) (parts []string) {
+	quoted, from := false, 0
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case !quoted && s[i] == separator:
+			parts = append(parts, s[from:i])
+			from = i + 1
+		}
+	}
+	return append(parts, s[from:])
 }
 
 // FuzzTrustPeers: a peer is trusted only if package net, which has another reader of addresses, finds it in the range; and
@@ -100,7 +169,12 @@ func FuzzTrustPeers(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		source, err := forwarded.New(forwarded.Config{Format: forwarded.SHA256Hex, Header: "X-Test-Cert", Trust: []forwarded.Trust{forwarded.TrustPeers(parsed)}})
+		trusting := func(rule forwarded.Trust) (*forwarded.Source, error) {
+			return forwarded.New(forwarded.Config{Format: forwarded.SHA256Hex, Header: "X-Test-Cert", Trust: []forwarded.Trust{rule}})
+		}
+		byPeer, err := trusting(forwarded.TrustPeers(parsed))
+		byRemoteAddr, otherErr := trusting(forwarded.DangerouslyTrustRemoteAddr(parsed))
+		require.Equal(t, err == nil, otherErr == nil)
 		first, network, errNet := net.ParseCIDR(prefix)
 		require.NoError(t, errNet)
 		ones, bits := network.Mask.Size()
@@ -117,14 +191,13 @@ func FuzzTrustPeers(f *testing.F) {
 			other = "198.51.100.1:1"
 		}
 		header := http.Header{"X-Test-Cert": {strings.Repeat("ab", 32)}, "X-Forwarded-For": {peer}, "Forwarded": {"for=" + peer}}
-		byField := requestWith(header)
+		byField := requestWith(header).WithContext(t.Context())
 		byField.RemoteAddr = peer
-		byConnection := requestWith(header)
+		byConnection := from(requestWith(header), addressText(peer))
 		byConnection.RemoteAddr = other // as middleware left it
-		byConnection = byConnection.WithContext(forwarded.ConnContext(t.Context(), conn{remote: addressText(peer)}))
 		address, usual := addressOf(peer)
 		within := address != nil && network.Contains(address)
-		for _, r := range []*http.Request{byField, byConnection} {
+		for r, source := range map[*http.Request]*forwarded.Source{byField: byRemoteAddr, byConnection: byPeer} {
 			_, err := source.ClientCertificate(r)
 			if err == nil {
 				require.True(t, within)

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/certbound/certbound/binding/internal/grammar"
 )
 
-// A field is a header that is read: its canonical name, and the name as the
-// least careful reader takes it.
+// A field is a header that is read: its canonical name, and the name in the
+// form to which the least careful reader folds it.
 type field struct{ name, folded string }
 
 // What a request has of a field.
@@ -22,12 +24,12 @@ const (
 
 // read returns the one value of the field. A name that folds to the same
 // letters, such as X_Client_Cert beside X-Client-Cert, makes it ambiguous: a
-// proxy that drops the one lets the other pass, and what reads it as the same
-// header takes the client's word for the proxy's (CVE-2025-64484,
+// proxy that drops one lets the other pass, and a reader that takes both for
+// the same header believes the client in place of the proxy (CVE-2025-64484,
 // GHSA-f59h-q822-g45g). A key that is not in canonical form does so too.
 func (f field) read(header http.Header) (value string, found presence) {
 	for name, values := range header {
-		if len(values) == 0 || !f.isFoldOf(name) {
+		if len(values) == 0 || !grammar.FoldsTo(name, f.folded) {
 			continue
 		}
 		if len(values) > 1 || name != f.name {
@@ -36,38 +38,6 @@ func (f field) read(header http.Header) (value string, found presence) {
 		value, found = values[0], single
 	}
 	return value, found
-}
-
-func (f field) isFoldOf(name string) bool {
-	if len(name) != len(f.folded) {
-		return false
-	}
-	for i := range len(name) {
-		if fold(name[i]) != f.folded[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// foldName returns a field name as the least careful reader takes it, the same
-// as package binding does when it removes headers.
-func foldName(name string) string {
-	folded := []byte(name)
-	for i, c := range folded {
-		folded[i] = fold(c)
-	}
-	return string(folded)
-}
-
-func fold(c byte) byte {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c | 0x20
-	case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
-		return c
-	}
-	return '-'
 }
 
 // reserved are header fields with a meaning of their own: hop-by-hop (RFC 9110
@@ -90,9 +60,9 @@ var reservedPrefixes = []string{"proxy-", "sec-", "access-control-"}
 
 // headerProblem says why a header may not be the one that is read, or "".
 func headerProblem(name string) string {
-	switch folded := foldName(name); {
+	switch folded := grammar.FoldName(name); {
 	case !isToken(name):
-		return fmt.Sprintf("%q is no field name (RFC 9110 section 5.1)", name)
+		return fmt.Sprintf("%q is not a field name (RFC 9110 section 5.1)", name)
 	case http.CanonicalHeaderKey(name) != name:
 		// Under another name two map entries would mean one header
 		// (CVE-2026-33433).
@@ -107,7 +77,7 @@ func headerProblem(name string) string {
 // isToken: 1*tchar, RFC 9110 §5.6.2.
 func isToken(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; fold(c) == '-' && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if c := s[i]; !grammar.IsAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
 			return false
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -41,10 +42,16 @@ func trustTest() []forwarded.Trust {
 // requestWith is a request from a trusted peer, as net/http hands it over.
 func requestWith(header http.Header) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://api.example/", nil)
-	r.RemoteAddr = "192.0.2.7:40000"
 	r.Header = header
-	return r
+	return from(r, tcp("192.0.2.7:40000"))
 }
+
+// from is the request as it comes over a connection from the address.
+func from(r *http.Request, peer net.Addr) *http.Request {
+	return r.WithContext(forwarded.PeerContext(r.Context(), peer))
+}
+
+func tcp(address string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)) }
 
 func newSource(t testing.TB, config forwarded.Config) *forwarded.Source {
 	t.Helper()
@@ -65,6 +72,13 @@ func read(source *forwarded.Source, value string) (binding.Certificate, error) {
 	return source.ClientCertificate(requestWith(http.Header{"X-Test-Cert": {value}}))
 }
 
+// requireNone: the client presented no certificate.
+func requireNone(t testing.TB, certificate binding.Certificate, err error) {
+	t.Helper()
+	requireReason(t, binding.ReasonCertificateMissing, err)
+	require.Zero(t, certificate)
+}
+
 func requireReason(t testing.TB, want binding.Reason, err error) {
 	t.Helper()
 	var refusal *binding.Error
@@ -81,7 +95,11 @@ func (tokens) VerifyToken(_ context.Context, token string) (*binding.Token, erro
 	if token == "unbound" {
 		confirmation = ""
 	}
-	return binding.ParseToken([]byte(`{"iss":"https://as.example","sub":"s","aud":"api","exp":4000000000` + confirmation + `}`))
+	claims, err := binding.ParseClaims([]byte(`{"iss":"https://as.example","sub":"s","aud":"api","exp":4000000000` + confirmation + `}`))
+	if err != nil {
+		return nil, err
+	}
+	return claims.Validate(binding.Expect{Issuer: "https://as.example", Audiences: []string{"api"}, Now: time.Unix(3_000_000_000, 0)})
 }
 
 // decide asks a guard with the source about a request with a token bound to
@@ -179,6 +197,12 @@ func encode(encoding forwarded.Format, der []byte, digest binding.Thumbprint) st
 			return hash
 		}
 		return hash + `;Cert="` + escape(pemText(der)) + `"`
+	case forwarded.XFCCJSON:
+		object := `{"hash":"` + hex.EncodeToString(digest[:]) + `"`
+		if der != nil {
+			object += `,"cert":"` + strings.ReplaceAll(pemText(der), "\n", `\n`) + `"`
+		}
+		return "[" + object + "}]"
 	case forwarded.SHA256Hex:
 		return hex.EncodeToString(digest[:])
 	case forwarded.SHA256Base64:
@@ -213,13 +237,15 @@ type vector struct {
 }
 
 // loadVectors returns the vectors, their values as bytes.
-func loadVectors(t testing.TB) []vector {
+func loadVectors(t testing.TB) []vector { return vectorsOf(t, "forwarded.json") }
+
+func vectorsOf(t testing.TB, file string) []vector {
 	t.Helper()
-	content, err := os.ReadFile("testdata/forwarded.json")
+	content, err := os.ReadFile("testdata/" + file)
 	require.NoError(t, err)
-	var file struct{ Vectors []vector }
-	require.NoError(t, json.Unmarshal(content, &file))
-	for _, v := range file.Vectors {
+	var all struct{ Vectors []vector }
+	require.NoError(t, json.Unmarshal(content, &all))
+	for _, v := range all.Vectors {
 		for i, value := range v.Values {
 			var latin1 bytes.Buffer
 			for _, c := range value {
@@ -228,7 +254,7 @@ func loadVectors(t testing.TB) []vector {
 			v.Values[i] = latin1.String()
 		}
 	}
-	return file.Vectors
+	return all.Vectors
 }
 
 // errorTexts returns everything that the error and what it wraps say.

@@ -49,6 +49,7 @@ func TestHeadersOfProducts(t *testing.T) {
 		forwarded.RFC9440:            {certificate, chain},
 		forwarded.Traefik:            {"X-Forwarded-Tls-Client-Cert"},
 		forwarded.XFCC:               {"X-Forwarded-Client-Cert"},
+		forwarded.XFCCJSON:           {"X-Forwarded-Client-Cert"},
 		forwarded.Nginx:              {"X-Ssl-Client-Cert"},
 		forwarded.Envoy:              {"X-Forwarded-Client-Cert"},
 		forwarded.Istio:              {"X-Forwarded-Client-Cert"},
@@ -128,7 +129,7 @@ func TestSecretValues(t *testing.T) {
 		"0123456789abcde\x7f", "0123456789abcdé"} {
 		_, err := forwarded.New(forwarded.Config{Format: forwarded.Base64DER, Header: "X-Test-Cert",
 			Trust: []forwarded.Trust{forwarded.TrustSharedSecret("X-Key", value)}})
-		require.ErrorContains(t, err, "value 1 is no field value of 16 bytes or more", "%q", value)
+		require.ErrorContains(t, err, "value 1 is not a field value of 16 bytes or more", "%q", value)
 	}
 }
 

@@ -5,58 +5,109 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
+	"sync"
 )
 
-// ConnContext remembers who is at the other end of a connection, for
-// [TrustPeers]. Set it as the server's ConnContext:
+// ConnContext remembers the connection that a request comes over, for
+// [TrustPeers] and [TrustUnixSocket]: without it they trust nobody. Set it as
+// the server's ConnContext:
 //
 //	server := &http.Server{Handler: handler, ConnContext: forwarded.ConnContext}
 //
-// or call it in your own. It runs when a connection is accepted, before any
-// middleware: what rewrites http.Request.RemoteAddr from X-Forwarded-For, as
-// many do, does not reach it. Without it TrustPeers has RemoteAddr alone.
+// or call it in your own. It looks at the connection itself: it does not matter
+// what middleware copies from X-Forwarded-For to http.Request.RemoteAddr. It
+// does not delay the server's accept loop: the connection is asked for its
+// address once, by the first request that needs it.
 //
-// A listener that speaks the PROXY protocol states the address of its peer's
-// client here. If it accepts that from anyone, anyone chooses the address.
+// With a listener that speaks the PROXY protocol, the address is the one that
+// the PROXY header states. If the listener accepts that header from anyone,
+// anyone can choose the address.
 func ConnContext(ctx context.Context, connection net.Conn) context.Context {
-	var p peer
-	if remote := connection.RemoteAddr(); remote != nil {
-		p = parsePeer(remote.String())
-	}
-	return context.WithValue(ctx, peerKey{}, p)
+	return context.WithValue(ctx, peerKey{}, &peer{
+		address:    sync.OnceValue(func() netip.Addr { return addressOf(connection.RemoteAddr()) }),
+		unixSocket: sync.OnceValue(func() bool { return isUnixSocket(connection) }),
+	})
+}
+
+// PeerContext is [ConnContext] for servers that do not use net/http: remote is
+// the address of the connection's other end, as the listener accepted it. Do
+// not pass an address from a header or from metadata of the request. It never
+// makes [TrustUnixSocket] trust a connection.
+func PeerContext(ctx context.Context, remote net.Addr) context.Context {
+	address := addressOf(remote)
+	return context.WithValue(ctx, peerKey{}, &peer{
+		address:    func() netip.Addr { return address },
+		unixSocket: func() bool { return false },
+	})
 }
 
 type peerKey struct{}
 
-// A peer is the other end of a connection: an IP address without zone, IPv4 as
-// such, or no valid address.
-type peer struct{ address netip.Addr }
-
-// peerOf returns the other end of the connection that a request came over. It
-// never reads a header.
-func peerOf(r *http.Request) peer {
-	if p, ok := r.Context().Value(peerKey{}).(peer); ok {
-		return p // also when it has no IP address: then nothing else has a say
-	}
-	// Only the form that net/http gives it, IP:port. A bare address is what
-	// middleware leaves there that has taken it from a header.
-	return parsePeer(r.RemoteAddr)
+// A peer is the other end of a connection. A nil peer is unknown.
+type peer struct {
+	address    func() netip.Addr // without zone, IPv4 as such; invalid if there is none
+	unixSocket func() bool       // the connection is over a unix socket that has a file
 }
 
-func parsePeer(address string) peer {
+// peerOf returns the other end of the connection that a request came over, or
+// nil if nobody has said who it is. It never reads a header.
+func peerOf(r *http.Request) *peer {
+	p, _ := r.Context().Value(peerKey{}).(*peer)
+	return p
+}
+
+// remoteAddr returns the peer that http.Request.RemoteAddr names. It takes only
+// the form that net/http gives it, IP:port. A bare address was written there by
+// middleware that took it from a header.
+func remoteAddr(r *http.Request) *peer {
+	address := parseAddress(r.RemoteAddr)
+	return &peer{address: func() netip.Addr { return address }}
+}
+
+// addressOf does not read the name of a unix socket, which its owner chose: it
+// may look like an address.
+func addressOf(remote net.Addr) netip.Addr {
+	if remote == nil || !strings.HasPrefix(remote.Network(), "tcp") && !strings.HasPrefix(remote.Network(), "udp") {
+		return netip.Addr{}
+	}
+	return parseAddress(remote.String())
+}
+
+func parseAddress(address string) netip.Addr {
 	parsed, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return peer{}
+		return netip.Addr{}
 	}
 	// GO-2024-2917: ::ffff:192.0.2.1 is 192.0.2.1, or a range of IPv4 addresses
 	// would not contain it; a zone would be in no range at all.
-	return peer{parsed.Addr().Unmap().WithZone("")}
+	return parsed.Addr().Unmap().WithZone("")
+}
+
+// isUnixSocket looks below what wraps the connection, TLS for one. It does not
+// ask the wrapper for its addresses: a listener that speaks the PROXY protocol
+// over TCP reports a unix socket there if its client says so.
+func isUnixSocket(connection net.Conn) bool {
+	const mostLayers = 16
+	for range mostLayers {
+		switch c := connection.(type) {
+		case *net.UnixConn:
+			local, ok := c.LocalAddr().(*net.UnixAddr)
+			return ok && local.Net == "unix" && local.Name != "" && local.Name[0] != '@'
+		case interface{ NetConn() net.Conn }:
+			connection = c.NetConn()
+		}
+	}
+	return false
 }
 
 // String names the peer for a log: never by text that came from elsewhere.
-func (p peer) String() string {
-	if !p.address.IsValid() {
+func (p *peer) String() string {
+	switch {
+	case p == nil:
+		return "an unknown peer"
+	case !p.address().IsValid():
 		return "a peer without IP address"
 	}
-	return p.address.String()
+	return p.address().String()
 }

@@ -72,11 +72,12 @@ func decodeURLPEMChain(value string) (binding.Certificate, error) {
 }
 
 // pemBlock reads the block at the start of the text and returns what is between
-// its lines BEGIN and END, decoded, and what follows. It is no encoding/pem,
-// which skips what is in front of a block, takes headers in it, blanks and
-// nothing at all, and does not read a block whose line breaks are spaces.
+// its lines BEGIN and END, decoded, and what follows. It does not use
+// encoding/pem, which skips text in front of a block, accepts headers, blanks
+// and an empty body in it, and cannot read a block whose line breaks are
+// spaces.
 //
-// RFC 7468 §3 has lines of 64 characters; of other lengths they are read too.
+// RFC 7468 §3 has lines of 64 characters; lines of other lengths are read too.
 func pemBlock(text, lineBreak string) (decoded []byte, rest string, err error) {
 	body, begins := strings.CutPrefix(text, pemBegin+lineBreak)
 	body, rest, ends := strings.Cut(body, lineBreak+pemEnd)

@@ -139,11 +139,11 @@ func requireNoLeak(t *testing.T, text string, header http.Header) {
 
 func (o outcome) requireAccepted(t *testing.T) {
 	t.Helper()
-	require.Equal(t, http.StatusOK, o.status, "refused: %s", o.event.Reason)
+	require.Equal(t, http.StatusOK, o.status, "refused: %s", o.event.Reason())
 }
 
 func (o outcome) requireRefused(t *testing.T, reason binding.Reason) {
 	t.Helper()
 	require.Equal(t, http.StatusUnauthorized, o.status)
-	require.Equal(t, reason, o.event.Reason)
+	require.Equal(t, reason, o.event.Reason())
 }

@@ -14,6 +14,7 @@ import (
 // Make one with [New]. It is immutable and safe for concurrent use. The zero
 // Source refuses every request.
 type Source struct {
+	format       Format
 	certificate  field
 	maxBytes     int
 	decode       decoder
@@ -29,19 +30,22 @@ const (
 	verifyFailed  = "FAILED"
 )
 
-// ClientCertificate returns the certificate that the proxy forwards, or its
-// digest alone where the format has no more. It returns the zero Certificate
-// and no error if the header is absent or says that there is none: if it is
-// empty, "-", "(null)", "::", the digest of nothing, or the text of a
-// placeholder that the proxy did not fill in.
+// ClientCertificate returns the certificate that the proxy forwards, or only
+// its digest if the format has no more.
 //
-// The error is a [*binding.Error] with [binding.ReasonForwardedUntrusted],
+// The error is a [*binding.Error]. Its Reason is
+// [binding.ReasonCertificateMissing] if the header is absent or says that there
+// is no certificate: if it is empty, "-", "(null)", "::", the digest of
+// nothing, or the text of a placeholder that the proxy did not fill in. The
+// cause then says what is missing, and which header of another format came
+// instead, if one did. Otherwise it is [binding.ReasonForwardedUntrusted],
 // [binding.ReasonForwardedAmbiguous], [binding.ReasonForwardedTooLong],
 // [binding.ReasonForwardedUnverified] or [binding.ReasonForwardedMalformed].
-// Its cause may name the address of the peer, and never holds a header's value.
+// For the zero Source it is [binding.ReasonMisconfigured]. The cause may name
+// the address of the peer, and never contains a header's value.
 //
-// It never returns the certificate of the TLS connection, which is the proxy's:
-// also when the proxy forwards that one.
+// It never returns the certificate of the TLS connection, which is the proxy's,
+// even if the proxy forwards that one.
 func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error) {
 	var none binding.Certificate
 	if s == nil || s.decode == nil {
@@ -49,9 +53,9 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	}
 	value, found := s.certificate.read(r.Header)
 	if found == absent {
-		return none, nil
+		return none, missing(s.absence(r.Header))
 	}
-	// First of all, and whatever the header holds: RFC 9440 §4.
+	// Trust comes first, whatever the header holds: RFC 9440 §4.
 	for _, rule := range s.trust {
 		if err := rule.check(r); err != nil {
 			return none, refused(binding.ReasonForwardedUntrusted,
@@ -64,14 +68,17 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	case len(value) > s.maxBytes:
 		return none, refused(binding.ReasonForwardedTooLong, nil)
 	case isPlaceholder(value):
-		return none, nil
+		return none, missing(s.emptiness())
 	}
 	if err := s.verified(r.Header); err != nil {
 		return none, err
 	}
 	certificate, err := s.decode(value)
 	if err != nil {
-		return none, err
+		return none, s.unlike(value, err)
+	}
+	if certificate.Thumbprint == (binding.Thumbprint{}) {
+		return none, missing(s.emptiness())
 	}
 	// RFC 9440 §2.2: the certificate is that of the proxy's client. A proxy that
 	// forwards its own would make every client the holder of the proxy's tokens.
@@ -82,9 +89,51 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	return certificate, nil
 }
 
-// Headers returns the headers that must not reach a handler: that of the
-// certificate, those of its chain, of its verification and of a shared secret.
-// [binding.Guard.Admit] removes them, whoever sent them.
+// absence says that the header did not come, and which header of another format
+// did: then the proxy's configuration or ours is not as intended.
+func (s *Source) absence(header http.Header) error {
+	for _, p := range profiles {
+		if len(header[p.header]) > 0 {
+			return fmt.Errorf("forwarded: no %s; there is %s, the header of %s: see Config.Format and Config.Header",
+				s.certificate.name, p.header, formatsIn(p.header))
+		}
+	}
+	return fmt.Errorf("forwarded: no %s", s.certificate.name)
+}
+
+// unlike says which header was not as which format has it: the proxy's
+// configuration or ours is not as intended.
+func (s *Source) unlike(value string, err error) error {
+	var refusal *binding.Error
+	if !errors.As(err, &refusal) || refusal.Reason != binding.ReasonForwardedMalformed {
+		return err
+	}
+	hint := ""
+	escaped := s.format.Encoding() == URLPEM || s.format.Encoding() == URLPEMChain
+	if escaped && strings.HasPrefix(value, "-----BEGIN CERTIFICATE-----") { // as every PEM text does
+		hint = "; it is PEM as it stands, which nginx forwards with $ssl_client_escaped_cert and not with $ssl_client_cert"
+	}
+	return refused(refusal.Reason, fmt.Errorf("%w: %s, as Config.Format %s%s", refusal.Cause, s.certificate.name, s.format, hint))
+}
+
+func (s *Source) emptiness() error {
+	return fmt.Errorf("forwarded: %s says that there is no certificate", s.certificate.name)
+}
+
+// formatsIn lists the formats whose own header this is.
+func formatsIn(header string) string {
+	var names []string
+	for _, p := range profiles {
+		if p.header == header {
+			names = append(names, string(p.format))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Headers returns the headers that must not reach a handler: those of the
+// certificate, of its chain, of its verification and of a shared secret, and
+// those of Config.Strip. [binding.Guard.Admit] removes them, whoever sent them.
 func (s *Source) Headers() []string {
 	if s == nil {
 		return nil
@@ -136,9 +185,13 @@ func isPlaceholder(value string) bool {
 }
 
 var (
-	errSeveral = errors.New("forwarded: a header came more than once, or beside a name that looks like it")
-	errOwn     = errors.New("forwarded: the certificate forwarded is the proxy's own")
+	errSeveral = errors.New("forwarded: a header came more than once, or together with one whose name looks like it")
+	errOwn     = errors.New("forwarded: the forwarded certificate is the proxy's own")
 )
+
+func missing(cause error) *binding.Error {
+	return refused(binding.ReasonCertificateMissing, cause)
+}
 
 func refused(reason binding.Reason, cause error) *binding.Error {
 	return &binding.Error{Reason: reason, Cause: cause}

@@ -144,14 +144,43 @@ func TestTrustUnixSocket(t *testing.T) {
 		s := serve(t, config, listen)
 		s.sendTo(t, "https://api.example", client, victim.thumbprint(), header).requireRefused(t, binding.ReasonForwardedUntrusted)
 	})
-	t.Run("not without a server that says so", func(t *testing.T) {
+	t.Run("not by the address that the server says it has", func(t *testing.T) {
 		t.Parallel()
-		for _, local := range []any{nil, "unix", &net.TCPAddr{}, &net.UnixAddr{Net: "unix"}, &net.UnixAddr{Net: "unixgram", Name: "/s"}} {
-			r := requestWith(header)
-			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+		socket := &net.UnixAddr{Net: "unix", Name: "/run/s"}
+		for _, ctx := range []context.Context{
+			t.Context(),
+			forwarded.PeerContext(t.Context(), socket),
+			forwarded.ConnContext(t.Context(), conn{local: socket, remote: socket}),
+			forwarded.ConnContext(t.Context(), nil),
+		} {
+			r := requestWith(header).WithContext(context.WithValue(ctx, http.LocalAddrContextKey, socket))
 			_, err := newSource(t, config).ClientCertificate(r)
 			requireReason(t, binding.ReasonForwardedUntrusted, err)
 		}
+	})
+	t.Run("below what wraps the connection", func(t *testing.T) {
+		t.Parallel()
+		for layers, trusted := range map[int]bool{0: true, 1: true, 15: true, 16: false} {
+			end, _ := unixPair(t, "unix")
+			for range layers {
+				end = wrapped{end}
+			}
+			r := requestWith(header)
+			_, err := newSource(t, config).ClientCertificate(r.WithContext(forwarded.ConnContext(r.Context(), end)))
+			require.Equal(t, trusted, err == nil, "%d layers", layers)
+		}
+		// The client's end has no name. A socket of packets is no server's of HTTP.
+		near, far := unixPair(t, "unix")
+		packets, _ := unixPair(t, "unixpacket")
+		for end, trusted := range map[net.Conn]bool{near: true, far: false, packets: false} {
+			r := requestWith(header)
+			_, err := newSource(t, config).ClientCertificate(r.WithContext(forwarded.ConnContext(r.Context(), end)))
+			require.Equal(t, trusted, err == nil)
+		}
+		loop := &itself{}
+		r := requestWith(header)
+		_, err := newSource(t, config).ClientCertificate(r.WithContext(forwarded.ConnContext(r.Context(), loop)))
+		requireReason(t, binding.ReasonForwardedUntrusted, err)
 	})
 	t.Run("a unix peer is in no range of addresses", func(t *testing.T) {
 		t.Parallel()
@@ -179,13 +208,6 @@ func TestTrustPeers(t *testing.T) {
 		}
 		return newSource(t, forwarded.Config{Format: forwarded.RFC9440, Trust: []forwarded.Trust{forwarded.TrustPeers(prefixes...)}})
 	}
-	from := func(address net.Addr) *http.Request {
-		r := requestWith(header)
-		r.RemoteAddr = "203.0.113.1:1" // as middleware left it
-		return r.WithContext(forwarded.ConnContext(r.Context(), conn{remote: address}))
-	}
-	tcp := func(address string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address)) }
-
 	for _, c := range []struct {
 		ranges  []string
 		peer    net.Addr
@@ -203,9 +225,21 @@ func TestTrustPeers(t *testing.T) {
 		{[]string{"203.0.113.0/24"}, tcp("192.0.2.9:1"), false}, // RemoteAddr has no say
 		{[]string{"203.0.113.0/24"}, &net.UnixAddr{Name: "@", Net: "unix"}, false},
 		{[]string{"203.0.113.0/24"}, nil, false},
+		// The name of a socket is its owner's choice.
+		{[]string{"192.0.2.0/24"}, &net.UnixAddr{Name: "192.0.2.9:1", Net: "unix"}, false},
+		{[]string{"192.0.2.0/24"}, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 9), Port: 1}, true}, // HTTP/3
 	} {
-		_, err := trusting(c.ranges...).ClientCertificate(from(c.peer))
-		require.Equal(t, c.trusted, err == nil, "%v %v", c.ranges, c.peer)
+		r := requestWith(header)
+		r.RemoteAddr = "203.0.113.1:1" // as middleware left it
+		for _, ctx := range []context.Context{
+			forwarded.ConnContext(t.Context(), conn{remote: c.peer}), forwarded.PeerContext(t.Context(), c.peer),
+		} {
+			_, err := trusting(c.ranges...).ClientCertificate(r.WithContext(ctx))
+			require.Equal(t, c.trusted, err == nil, "%v %v", c.ranges, c.peer)
+			if err != nil {
+				requireReason(t, binding.ReasonForwardedUntrusted, err)
+			}
+		}
 	}
 }
 
@@ -282,10 +316,36 @@ func TestHandlerSeesNoCertificateHeader(t *testing.T) {
 	}
 }
 
-// A conn has an address.
+// A conn has addresses.
 type conn struct {
 	net.Conn
-	remote net.Addr
+	local, remote net.Addr
 }
 
+func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
+
+// A wrapped connection says what is below it, as *tls.Conn does.
+type wrapped struct{ net.Conn }
+
+func (w wrapped) NetConn() net.Conn { return w.Conn }
+
+// What is below itself it is itself.
+type itself struct{ net.Conn }
+
+func (i *itself) NetConn() net.Conn { return i }
+
+// unixPair returns the ends of a connection over a unix socket that has a file.
+func unixPair(t *testing.T, network string) (server, client net.Conn) {
+	t.Helper()
+	listener, err := net.Listen(network, filepath.Join(t.TempDir(), "s"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	client, err = net.Dial(network, listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	server, err = listener.Accept()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	return server, client
+}

@@ -12,13 +12,16 @@ import (
 //	element = pair *( ";" pair ) [ ";" ]
 //	pair    = key "=" ( value / DQUOTE quoted DQUOTE )
 //
-// There must be exactly count elements; that with the number index, counted
+// There must be exactly count elements; the one with the number index, counted
 // from 1, is the client's. Envoy does not quote By, URI and DNS
 // (envoyproxy/envoy#32945), and so a client whose certificate has a comma or a
-// semicolon in a name writes elements and pairs of its own. The exact number
-// of elements and the one Hash in each refuse that; "the leftmost", "the last"
-// or "any" would take it.
-func xfccDecoder(count, index int) decoder {
+// semicolon in a name writes elements and pairs of its own. The exact number of
+// elements and the one Hash in each refuse that; "the leftmost", "the last" or
+// "any" would take it.
+//
+// Without a client certificate the outermost proxy writes no element. If
+// optional is true, one element less means that there is no certificate.
+func xfccDecoder(count, index int, optional bool) decoder {
 	return func(value string) (binding.Certificate, error) {
 		var client binding.Certificate
 		n := 0
@@ -34,6 +37,9 @@ func xfccDecoder(count, index int) decoder {
 			if n == index {
 				client = element
 			}
+		}
+		if optional && n == count-1 {
+			return binding.Certificate{}, missing(errNoElement)
 		}
 		if n < count {
 			return binding.Certificate{}, refused(binding.ReasonForwardedAmbiguous, errElements)
@@ -109,9 +115,9 @@ type xfccPair struct {
 }
 
 // xfccNext reads the pair at the start of s. What follows it is empty or begins
-// with the separator. A quote is one only directly behind "=", and ends
+// with the separator. A quote counts only directly behind "=", and must end
 // directly before a separator: elsewhere it would hide separators from us that
-// Envoy meant, or the other way round.
+// Envoy meant, or the reverse.
 func xfccNext(s string) (pair xfccPair, rest string, ok bool) {
 	pair.key, s, ok = strings.Cut(s, "=")
 	if !ok || !isLetters(pair.key) {
@@ -133,7 +139,8 @@ func xfccNext(s string) (pair xfccPair, rest string, ok bool) {
 }
 
 // closingQuote returns the index of the quote that ends the one at s[0], past
-// those with a backslash in front of them, or -1.
+// those with a backslash in front of them, or -1. A semicolon within has a
+// backslash too: a bare one is where another reader sees the next pair.
 func closingQuote(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -141,6 +148,8 @@ func closingQuote(s string) int {
 			i++
 		case '"':
 			return i
+		case ';':
+			return -1
 		}
 	}
 	return -1

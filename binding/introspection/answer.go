@@ -15,7 +15,7 @@ var (
 
 // activeOf reads the one member that RFC 7662 §2.2 requires: a boolean, in an
 // object whose names occur once. What is deeper in the answer, or another
-// member, is the token's matter: see [binding.ParseToken].
+// member, is the token's matter: see [binding.ParseClaims].
 func activeOf(answer []byte) (bool, error) {
 	// encoding/json would replace what is not UTF-8.
 	if !utf8.Valid(answer) || !json.Valid(answer) {

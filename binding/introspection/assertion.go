@@ -23,6 +23,11 @@ import (
 const assertionLifetime = time.Minute
 
 // An assertionSigner makes client assertions (RFC 7523 §2.2, §3).
+//
+// Not by a JOSE library: this package links none, and the one that the module
+// has reads published keys for package jwks. What a library would do here is one
+// base64url of a fixed header and one call of a crypto.Signer, and none checks
+// what an HSM hands back as an ECDSA signature.
 type assertionSigner struct {
 	key       crypto.Signer // may be an HSM's
 	algorithm signingAlgorithm

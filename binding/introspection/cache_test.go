@@ -121,7 +121,7 @@ func TestRefusedTokensAreRememberedForASecond(t *testing.T) {
 				v := newVerifier(t, c)
 				ask := func() {
 					_, err := v.VerifyToken(t.Context(), canary)
-					require.Equal(t, http.StatusUnauthorized, binding.AsError(err).Status())
+					require.Equal(t, http.StatusUnauthorized, binding.AsError(err).StatusCode())
 				}
 				ask()
 				if test.kept > 0 {

@@ -1,15 +1,10 @@
 package introspection
 
 import (
-	"crypto/tls"
 	"encoding/base64"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/certbound/certbound/binding/metadata"
 )
 
 // AuthMethod is how a resource server authenticates to the introspection
@@ -18,12 +13,12 @@ import (
 type AuthMethod string
 
 const (
-	// TLSClientAuth is RFC 8705 §2.1: a certificate of a CA that the server
-	// trusts, and the subject that it has registered.
+	// TLSClientAuth is RFC 8705 §2.1: a certificate from a CA that the
+	// authorization server trusts, with the subject that is registered there.
 	TLSClientAuth AuthMethod = "tls_client_auth"
 
-	// SelfSignedTLSClientAuth is RFC 8705 §2.2: the certificate that the server
-	// has registered.
+	// SelfSignedTLSClientAuth is RFC 8705 §2.2: the very certificate that is
+	// registered at the authorization server.
 	SelfSignedTLSClientAuth AuthMethod = "self_signed_tls_client_auth"
 
 	// PrivateKeyJWT is RFC 7523 §2.2: an assertion signed with our key, made for
@@ -48,7 +43,7 @@ func (c *Config) checkClient(mistake func(field, format string, args ...any)) {
 	static := c.ClientCertificate
 	switch {
 	case len(static.Certificate) > 0 && c.GetClientCertificate != nil:
-		mistake("GetClientCertificate", "and ClientCertificate are both set: one of them is presented")
+		mistake("GetClientCertificate", "and ClientCertificate are both set: only one of them can be presented")
 	case len(static.Certificate) > 0 && static.PrivateKey == nil:
 		mistake("ClientCertificate", "has no private key")
 	}
@@ -103,6 +98,8 @@ func (c *credential) put(form url.Values, header http.Header, now time.Time) err
 		if err != nil {
 			return err
 		}
+		// RFC 7521 §4.2: optional here, and some servers require it.
+		form.Set("client_id", c.clientID)
 		form.Set("client_assertion_type", assertionType)
 		form.Set("client_assertion", assertion)
 		return nil // used once: a request that carries it is not sent again
@@ -111,60 +108,4 @@ func (c *credential) put(form url.Values, header http.Header, now time.Time) err
 	// turns out to have been closed. An empty value is not sent.
 	header["Idempotency-Key"] = nil
 	return nil
-}
-
-// idleTimeout ends connections that are not used, and with them the certificate
-// that they began with.
-const idleTimeout = 30 * time.Second
-
-// transport returns what makes the requests; own is it if it is ours to close.
-func (c *Config) transport() (transport http.RoundTripper, own *http.Transport) {
-	switch {
-	case c.Transport == nil:
-		own = metadata.NewTransport()
-		own.MaxIdleConnsPerHost = c.MaxInFlight
-		own.IdleConnTimeout = idleTimeout
-	case !c.presentsCertificate():
-		return c.Transport, nil
-	default:
-		own = c.Transport.(*http.Transport).Clone() // of this type: see checkServer
-	}
-	if !c.presentsCertificate() {
-		return own, own
-	}
-	if own.TLSClientConfig == nil {
-		own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	own.TLSClientConfig.Certificates = nil
-	// tls.Config.Certificates would silently present none to a server whose list
-	// of CAs lacks the issuer, as that of a self-signed one does.
-	certificate := c.ClientCertificate
-	own.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return &certificate, nil
-	}
-	if c.GetClientCertificate != nil {
-		own.TLSClientConfig.GetClientCertificate = orError(c.GetClientCertificate)
-	}
-	// A resumed session has the certificate of its first handshake.
-	own.TLSClientConfig.ClientSessionCache = nil
-	return own, own
-}
-
-type getCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
-
-// orError makes an error of no certificate, and of a panic: both would end the
-// process, for net/http calls it in a goroutine of its own.
-func orError(get getCertificate) getCertificate {
-	return func(request *tls.CertificateRequestInfo) (certificate *tls.Certificate, err error) {
-		err = errors.New("introspection: GetClientCertificate did not return") // stays after panic(nil), as in call
-		defer func() {
-			if p := recover(); p != nil {
-				certificate, err = nil, fmt.Errorf("introspection: GetClientCertificate panicked with a %T", p)
-			}
-		}()
-		if certificate, err = get(request); err == nil && certificate == nil {
-			err = errors.New("introspection: GetClientCertificate returned no certificate")
-		}
-		return certificate, err
-	}
 }

@@ -84,7 +84,7 @@ func TestEveryMethodAuthenticatesAtTheRightEndpoint(t *testing.T) {
 		}, false},
 		"private_key_jwt, audience by configuration": {func(c *introspection.Config) {
 			c.ClientID, c.AuthMethod, c.SigningKey = "key", introspection.PrivateKeyJWT, key
-			c.AssertionAudience = as.TokenEndpoint()
+			c.AssertionAudience = as.URL(bindingtest.TokenPath)
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestEveryMethodAuthenticatesAtTheRightEndpoint(t *testing.T) {
 			require.Equal(t, bindingtest.Thumbprint(unrelated.Leaf), bound.String())
 			require.NoError(t, v.Ready())
 			if !test.mtls {
-				require.Equal(t, as.IntrospectionEndpoint(), seen.posted.Load(), "RFC 8705 §5: the alias is for who presents a certificate")
+				require.Equal(t, as.URL(bindingtest.IntrospectionPath), seen.posted.Load(), "RFC 8705 §5: the alias is for who presents a certificate")
 			}
 		})
 	}
@@ -336,12 +336,19 @@ func TestOurOwnFaultsAreNoFaultOfTheToken(t *testing.T) {
 			for range 10 { // never the breaker's matter
 				_, err := v.VerifyToken(t.Context(), token)
 				refusal := requireReason(t, err, binding.ReasonUnavailable)
-				require.Equal(t, http.StatusServiceUnavailable, refusal.Status())
-				require.Empty(t, refusal.Challenge(), "the client need not change anything")
-				require.NotErrorIs(t, err, introspection.ErrAway)
+				require.Equal(t, http.StatusServiceUnavailable, refusal.StatusCode())
+				require.Empty(t, refusal.Challenges(), "the client need not change anything")
+				require.NotErrorIs(t, err, introspection.ErrBreakerOpen)
 			}
+			want := 10
+			if test.kind == introspection.CredentialsRefused {
+				want = 1 // told once
+				told.await(t, introspection.CallFailed, 9)
+			}
+			told.await(t, test.kind, want)
 			require.NoError(t, v.Close())
-			require.Equal(t, 10, told.count(test.kind))
+			require.Equal(t, want, told.count(test.kind))
+			require.Equal(t, 10-want, told.count(introspection.CallFailed)%10)
 			for _, event := range told.all() {
 				if event.Kind == test.kind {
 					require.NotContains(t, event.Err.Error(), token)
@@ -388,6 +395,7 @@ func TestRefusalsOfOurCredentialsAreKnownByStatusAndCode(t *testing.T) {
 			_, err := v.VerifyToken(t.Context(), canary)
 			refusal := requireReason(t, err, binding.ReasonUnavailable)
 			require.NotContains(t, refusal.Cause.Error(), canary)
+			told.await(t, test.kind, 1)
 			require.NoError(t, v.Close())
 			require.Equal(t, []introspection.EventKind{test.kind}, told.kinds())
 			require.Equal(t, issuer, told.all()[0].Issuer)

@@ -17,11 +17,11 @@ import (
 // tokens it accepts. [New] validates it, copies it and reports every mistake at
 // once.
 //
-// In the numbers and durations, 0 is the default and, where it has a meaning, a
-// negative value is none.
+// In numbers and durations, 0 means the default and, where the comment says so,
+// a negative value means none.
 type Config struct {
 	// Issuer is the issuer identifier: iss, when the answer has one, is compared
-	// with it exactly, slash and port and all. Required.
+	// with it exactly, including any port and slash at its end. Required.
 	Issuer string
 
 	// Audiences names this resource server: aud must hold one of them, compared
@@ -34,14 +34,15 @@ type Config struct {
 	// accepted here.
 	DangerouslyAcceptMissingAudience bool
 
-	// URL is the introspection endpoint's. Empty: it is taken from the issuer's
-	// metadata (RFC 8414, OpenID Connect Discovery): its alias in
-	// mtls_endpoint_aliases, if there is one and a certificate is configured
-	// (RFC 8705 §5), and otherwise introspection_endpoint.
+	// URL is the URL of the introspection endpoint. If empty, it is taken from
+	// the issuer's metadata (RFC 8414, OpenID Connect Discovery): the alias in
+	// mtls_endpoint_aliases, if there is one and a certificate is configured (RFC
+	// 8705 §5), and otherwise introspection_endpoint.
 	URL string
 
-	// MetadataURL is where the issuer's metadata is, if not at a well-known
-	// path below Issuer. The metadata must still name Issuer.
+	// MetadataURL is where the issuer's metadata is, if not at one of the
+	// well-known paths of Issuer. The metadata must still name Issuer. Not
+	// together with URL.
 	MetadataURL string
 
 	// ClientID is the client identifier of this resource server. Required.
@@ -51,9 +52,9 @@ type Config struct {
 	// Required.
 	AuthMethod AuthMethod
 
-	// ClientCertificate, or GetClientCertificate in its place, is presented to a
-	// server that asks for one: required for [TLSClientAuth] and
-	// [SelfSignedTLSClientAuth], and possible with any method.
+	// ClientCertificate is presented to a server that asks for a certificate. It,
+	// or GetClientCertificate in its place, is required for [TLSClientAuth] and
+	// [SelfSignedTLSClientAuth], and possible with any other method.
 	ClientCertificate tls.Certificate
 
 	// GetClientCertificate returns the certificate for each new connection, so
@@ -63,84 +64,106 @@ type Config struct {
 	// use.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
-	// ClientSecret is for [ClientSecretBasic], and required there.
+	// ClientSecret is required for [ClientSecretBasic], and must be empty for any
+	// other method.
 	ClientSecret string
 
-	// SigningKey is for [PrivateKeyJWT], and required there: RSA from 2048 bits,
-	// ECDSA on P-256, P-384 or P-521, or Ed25519. It must be safe for
-	// concurrent use, as keys of the standard library are.
+	// SigningKey is required for [PrivateKeyJWT], and must be nil for any other
+	// method: RSA of at least 2048 bits, ECDSA on P-256, P-384 or P-521, or
+	// Ed25519. It must be safe for concurrent use, as keys of the standard
+	// library are.
 	SigningKey crypto.Signer
 
-	// SigningAlgorithm is for [PrivateKeyJWT]. Empty: PS256 for RSA, ES256,
-	// ES384 or ES512 by the curve, EdDSA for Ed25519. It may name RS256, RS384,
-	// RS512, PS384, PS512 or Ed25519 (RFC 9864) where the key fits.
+	// SigningAlgorithm is for [PrivateKeyJWT]. Empty means PS256 for RSA, ES256,
+	// ES384 or ES512 by the curve, and EdDSA for Ed25519. Others that can be
+	// named, if they fit the key, are PS384, PS512, RS256, RS384, RS512 and
+	// Ed25519 (RFC 9864).
 	SigningAlgorithm string
 
-	// SigningKeyID is for [PrivateKeyJWT]: the assertion's kid. Empty: none.
+	// SigningKeyID is for [PrivateKeyJWT]: the assertion's kid. Empty means none.
 	SigningKeyID string
 
-	// AssertionAudience is for [PrivateKeyJWT]: the assertion's aud. Empty: Issuer.
-	// Some servers want the URL of their token or introspection endpoint.
+	// AssertionAudience is for [PrivateKeyJWT]: the assertion's aud. Empty means
+	// Issuer; some servers require the URL of their token or introspection
+	// endpoint.
 	AssertionAudience string
 
 	// ScopeClaims names the members that may hold the scopes, as one string or as
-	// an array; the first that is present is read. Nil is scope (RFC 7662 §2.2).
+	// an array; the first that is present is read. Nil means scope (RFC 7662
+	// §2.2).
 	ScopeClaims []string
 
 	// ClientIDClaims names the members that may hold the client; the first that
-	// is present is read. Nil is client_id, azp, cid, appid.
+	// is present is read. Nil means client_id, azp, cid, appid.
 	ClientIDClaims []string
 
-	// Leeway is how far the server's clock may be from ours. 0 is 60 seconds, at
-	// most 5 minutes, negative is none. No answer is remembered past exp,
-	// Leeway or not.
+	// Leeway is how far the server's clock may differ from ours. 0 means 60
+	// seconds, a negative value none; at most 5 minutes. No answer is remembered
+	// past exp, whatever the Leeway.
 	Leeway time.Duration
 
-	// Clock is the time by which tokens are judged and assertions dated. Nil is
-	// time.Now.
+	// Clock returns the time against which tokens are checked and with which
+	// assertions are dated. Nil means time.Now.
 	Clock func() time.Time
 
-	// Transport makes the requests: for roots of your own, or a proxy. With a
-	// certificate configured it must be an *http.Transport, of which a copy that
-	// presents the certificate is used. Nil is [metadata.NewTransport]'s.
+	// Transport makes the requests: for root certificates of your own, a proxy,
+	// or another User-Agent. Nil means one of [metadata.NewTransport].
+	//
+	// An *http.Transport is copied. The copy shares no connection with the
+	// original, ends idle connections after at most 30 seconds, pings silent
+	// HTTP/2 connections, and speaks HTTP/2 unless that is switched off in the
+	// original. Any other Transport is used as it is. With a certificate
+	// configured it must be an *http.Transport without DialTLS and
+	// DialTLSContext.
 	Transport http.RoundTripper
 
 	// DangerouslyAllowHTTP also allows http URLs, for development. Whoever is on
-	// the path then reads tokens and our credentials, and writes the answers.
+	// the network path can then read tokens and our credentials, and forge the
+	// answers.
 	DangerouslyAllowHTTP bool
 
 	// ActiveFor is how long it is remembered that a token is active, and so how
-	// long one that is revoked may still be accepted (RFC 7662 §4). 0 is 10
-	// seconds, at most 5 minutes, negative is not at all.
+	// long a token that was revoked may still be accepted (RFC 7662 §4). 0 means
+	// 10 seconds, a negative value not at all; at most 5 minutes.
 	ActiveFor time.Duration
 
 	// InactiveFor is how long it is remembered that a token is not active, or
-	// that its claims refuse it. 0 is 1 second, at most 1 minute, negative is not
-	// at all.
+	// that it was refused for its claims. 0 means 1 second, a negative value not
+	// at all; at most 1 minute.
 	InactiveFor time.Duration
 
-	// CachedTokens is how many active tokens are remembered, and as many others
-	// beside them. 0 is 10,000, at most 10,000,000.
+	// CachedTokens is how many active tokens are remembered, and as many refused
+	// ones beside them. The active ones share a memory of 2 KiB for each, so that
+	// longer answers leave room for fewer tokens; an answer longer than 32 KiB is
+	// not remembered. 0 means 10,000; at most 10,000,000.
 	CachedTokens int
 
 	// Timeout is how long one call may take, and one fetch of metadata, from the
-	// connection to the last byte. 0 is 5 seconds, from 10 milliseconds to 1
+	// connection to the last byte. 0 means 5 seconds; from 10 milliseconds to 1
 	// minute.
 	Timeout time.Duration
 
-	// MaxBody is how many bytes, decoded, an answer may have. 0 is 512 KiB, at
-	// most 16 MiB.
+	// MaxBody is how long an answer may be, in bytes after decompression. 0 means
+	// 512 KiB; at most 16 MiB.
 	MaxBody int
 
-	// MaxInFlight is how many tokens are asked about at one time; more are
-	// answered 503 at once. Requests with the same token share one call. 0 is
-	// 64, at most 10,000.
+	// MaxInFlight is how many tokens may be asked about at one time; a request
+	// beyond that is answered 503 at once. Requests with the same token share one
+	// call. A quarter of the places is kept for tokens that were active before,
+	// and for clients that have presented one. One client's other tokens take no
+	// more places than are still free for everybody: half of them, if it is
+	// alone. 0 means 64; at most 10,000.
 	MaxInFlight int
 
-	// Observe, if not nil, is told of every call and of what becomes of the
-	// endpoint; of calls that end together in any order. No request waits for
-	// it. It must be quick, for it holds a place in MaxInFlight, safe for
-	// concurrent use, and must not call Close. [LogEvents] makes one.
+	// MaxTokenBytes is the length of the longest token that is asked about, in
+	// bytes. 0 means 16 KiB; at most 64 KiB.
+	MaxTokenBytes int
+
+	// Observe, if not nil, is called with every [Event]: for every call, and for
+	// what happens to the endpoint. One goroutine calls it, one event at a time,
+	// and no request and no call waits for it: if it is too slow, events are
+	// dropped, and counted in Event.Lost. Close waits until it has returned, so
+	// it must not call Close. [LogEvents] makes one.
 	Observe func(Event)
 }
 
@@ -148,7 +171,8 @@ const maxLeeway = 5 * time.Minute
 
 // New returns a verifier, or an error that joins a [binding.ConfigError] for
 // every mistake in the configuration. It starts to look for the endpoint and
-// does not wait for it: a server that is down is no error. See [Verifier.Ready].
+// does not wait for it: it is no error if the server is down. See
+// [Verifier.Ready].
 func New(config Config) (*Verifier, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("introspection: the Config is wrong: %w", err)
@@ -201,40 +225,14 @@ func (c *Config) check() error {
 	number("CachedTokens", &c.CachedTokens, 10_000, 10_000_000)
 	number("MaxBody", &c.MaxBody, metadata.DefaultMaxBody, 16<<20)
 	number("MaxInFlight", &c.MaxInFlight, 64, 10_000)
+	number("MaxTokenBytes", &c.MaxTokenBytes, 16<<10, 64<<10)
 	return errors.Join(mistakes...)
 }
 
 func (c *Config) checkServer(mistake func(field, format string, args ...any)) {
-	client := metadata.Client{DangerouslyAllowHTTP: c.DangerouslyAllowHTTP}
-	checkURL := func(field, address string) {
-		if address != "" && client.CheckURL(address) != nil {
-			mistake(field, "must be an absolute https URL without user and fragment")
-		}
+	issuer := metadata.Issuer{
+		Client: &metadata.Client{DangerouslyAllowHTTP: c.DangerouslyAllowHTTP}, Name: c.Issuer, MetadataURL: c.MetadataURL,
 	}
-	switch {
-	case c.Issuer == "":
-		mistake("Issuer", "is required")
-	case c.URL != "" || c.MetadataURL != "":
-	default:
-		if _, err := metadata.WellKnown(c.Issuer); err != nil {
-			mistake("Issuer", "must be an https URL without user, query and fragment (RFC 8414 section 2), unless URL or MetadataURL says where to ask")
-		} else {
-			checkURL("Issuer", c.Issuer)
-		}
-	}
-	checkURL("URL", c.URL)
-	checkURL("MetadataURL", c.MetadataURL)
-	if c.URL != "" && c.MetadataURL != "" {
-		mistake("MetadataURL", "and URL are both set: one of them says where to ask")
-	}
-	if c.Transport == nil || !c.presentsCertificate() {
-		return
-	}
-	transport, ok := c.Transport.(*http.Transport)
-	switch {
-	case !ok || transport == nil:
-		mistake("Transport", "must be an *http.Transport, to present a certificate")
-	case transport.DialTLSContext != nil:
-		mistake("Transport", "must leave TLS to net/http, to present a certificate")
-	}
+	issuer.Check(c.URL, false, mistake)
+	c.checkTransport(mistake)
 }

@@ -112,6 +112,11 @@ func TestWrongConfigs(t *testing.T) {
 		"negative number of calls":       {"MaxInFlight", func(c *introspection.Config) { c.MaxInFlight = -1 }},
 		"a transport for no certificate": {"Transport", func(c *introspection.Config) { c.GetClientCertificate = get }},
 		"a transport that is nil":        {"Transport", func(c *introspection.Config) { c.GetClientCertificate, c.Transport = get, (*http.Transport)(nil) }},
+		"a transport that is nil, without a certificate": {"Transport", func(c *introspection.Config) { c.Transport = (*http.Transport)(nil) }},
+		"M/403 a transport that does TLS itself, by DialTLS": {"Transport", func(c *introspection.Config) {
+			c.GetClientCertificate = get
+			c.Transport = &http.Transport{DialTLS: func(string, string) (net.Conn, error) { return nil, errors.New("unused") }} //nolint:staticcheck // that it is obeyed is the test
+		}},
 		"a transport that does TLS itself": {"Transport", func(c *introspection.Config) {
 			c.GetClientCertificate, c.Transport = get, &http.Transport{DialTLSContext: dial}
 		}},

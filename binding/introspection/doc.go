@@ -16,15 +16,24 @@
 //	// ...
 //	defer tokens.Close()
 //
-// Answers are remembered for seconds: a token that is revoked is accepted for
-// Config.ActiveFor more, at most (RFC 7662 §4). The binding is checked at every
-// use, by the guard.
+// Answers are remembered for seconds: a token that was revoked is still
+// accepted for up to Config.ActiveFor (RFC 7662 §4). The guard checks the
+// binding at every use.
 //
-// [ByForm] joins a Verifier with one for JWTs, for an API that gets both.
+// [ByForm] combines a Verifier with one for JWTs, for an API that gets both
+// kinds of token.
+//
+// # Floods of made-up tokens
+//
+// A quarter of Config.MaxInFlight is kept for tokens that were active before and
+// for clients that have presented one, each known by the certificate or by the
+// DPoP key that it was bound to and that a guard has seen proven. Those are
+// served as if there were no flood. A client that comes for the first time during
+// one has to share what is left with it, and may be answered 503 once or twice.
 //
 // # What an answer tells
 //
-// To a client, every token that is refused looks alike, whether it is inactive
-// or bound to another certificate (see [binding.Error] at Opaque). How long an
-// answer takes is not hidden: one that is remembered comes sooner.
+// A client gets the same answer for every refused token, whether it is inactive
+// or bound to another certificate (see Opaque in [binding.Error]). How long an
+// answer takes is not hidden: a remembered one comes sooner.
 package introspection

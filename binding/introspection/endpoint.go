@@ -2,13 +2,13 @@ package introspection
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/certbound/certbound/binding/events"
 	"github.com/certbound/certbound/binding/metadata"
 )
 
@@ -16,13 +16,11 @@ import (
 // issuer's metadata names, read again now and then by a goroutine of its own.
 // One that was once found stays in use while the metadata cannot be fetched.
 type endpoint struct {
-	client      *metadata.Client
-	issuer      string
-	metadataURL string // "": the well-known paths
-	alias       bool   // we present a certificate
-	timeout     time.Duration
-	observe     observer
-	told        bool // that tokens are not bound
+	issuer  metadata.Issuer
+	alias   bool // we present a certificate
+	events  *events.Queue[Event]
+	told    bool      // that tokens are not bound
+	failing time.Time // since when fetches fail, or zero; run's alone
 
 	current atomic.Pointer[string]
 
@@ -44,16 +42,11 @@ const (
 	lastRetry     = time.Minute
 )
 
-var errNoEndpoint = errors.New("introspection: the metadata names no introspection endpoint that may be asked")
-
-func newEndpoint(c Config, client *metadata.Client) *endpoint {
+func newEndpoint(c Config, client *metadata.Client, events *events.Queue[Event]) *endpoint {
 	e := &endpoint{
-		client:      client,
-		issuer:      c.Issuer,
-		metadataURL: c.MetadataURL,
-		alias:       c.presentsCertificate(),
-		timeout:     c.Timeout,
-		observe:     observer(c.Observe),
+		issuer: metadata.Issuer{Client: client, Name: c.Issuer, MetadataURL: c.MetadataURL},
+		alias:  c.presentsCertificate(),
+		events: events,
 	}
 	if c.URL != "" {
 		e.current.Store(&c.URL)
@@ -88,12 +81,8 @@ func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
 	e.mu.Unlock()
 
 	start := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, e.timeout)
-	server, address, err := (*metadata.AuthorizationServer)(nil), "", errNotReturned
-	// In a goroutine of its own, for a Transport may end that (runtime.Goexit).
-	var reading sync.WaitGroup
-	reading.Go(func() { server, address, err = e.read(bounded) })
-	reading.Wait()
+	bounded, cancel := context.WithTimeout(ctx, e.issuer.Client.Timeout)
+	server, address, err := e.read(bounded)
 	cancel()
 
 	wait := metadataFresh*9/10 + rand.N(metadataFresh/5)
@@ -110,44 +99,36 @@ func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
 	e.mu.Unlock()
 	close(f.done)
 
-	event := Event{Kind: MetadataRead, Issuer: e.issuer, Duration: time.Since(start)}
+	event := Event{Kind: MetadataRead, Duration: time.Since(start), Usable: e.current.Load() != nil}
 	switch {
 	case ctx.Err() != nil:
 		return wait
 	case err != nil:
 		event.Kind, event.Err, event.RetryAfter = MetadataFailed, err, wait
+		if e.failing.IsZero() {
+			e.failing = start
+		}
+	case !e.failing.IsZero():
+		event.Outage = time.Since(e.failing)
+		e.failing = time.Time{}
 	}
-	e.observe.tell(event)
+	e.events.Put(event)
 	if err == nil && !server.CertificateBoundAccessTokens && !e.told {
 		e.told = true
-		e.observe.tell(Event{Kind: TokensNotBound, Issuer: e.issuer})
+		e.events.Put(Event{Kind: TokensNotBound})
 	}
 	return wait
 }
 
-// read asks once. A panic, of a Transport for instance, is an error: it would
-// end the process, for it is nobody's request.
-func (e *endpoint) read(ctx context.Context) (server *metadata.AuthorizationServer, address string, err error) {
-	err = errNotReturned // stays after panic(nil), as in call
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("introspection: reading the metadata panicked with a %T", p)
-		}
-	}()
-	if e.metadataURL != "" {
-		server, err = e.client.AuthorizationServerAt(ctx, e.issuer, e.metadataURL)
-	} else {
-		server, err = e.client.AuthorizationServer(ctx, e.issuer)
-	}
+// read asks once.
+func (e *endpoint) read(ctx context.Context) (*metadata.AuthorizationServer, string, error) {
+	server, err := e.issuer.Read(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	address = server.IntrospectionEndpoint
-	if e.alias { // RFC 8705 §5
-		address = server.MTLSEndpoint("introspection_endpoint")
-	}
-	if address == "" {
-		return nil, "", errNoEndpoint
+	address, err := server.NeedURL("introspection_endpoint", e.alias) // RFC 8705 §5
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; Config.URL can name the endpoint", err)
 	}
 	return server, address, nil
 }

@@ -115,7 +115,7 @@ func TestMetadataPathsAreTriedInOrder(t *testing.T) { // 259
 
 func TestMetadataFaultsAreNoReasonToLookElsewhere(t *testing.T) { // 259, 262
 	t.Parallel()
-	for name, status := range map[string]int{"500": 500, "redirect": 302, "403": 403, "204": 204} {
+	for name, status := range map[string]int{"500": 500, "429": 429, "204": 204} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestTokensThatAreNotBoundAreToldOnceAndLoudly(t *testing.T) { // 263
 
 				guard, err := binding.New(binding.Config{Tokens: v})
 				require.NoError(t, err)
-				_, err = guard.Check(bearer(canary))
+				_, err = guard.Check(from(bearer(canary), selfSigned(t, "app").Leaf))
 				requireReason(t, err, binding.ReasonTokenUnbound) // still enforced
 			})
 		})
@@ -291,6 +291,8 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 		failed := told.all()
 		require.Equal(t, introspection.MetadataFailed, failed[0].Kind)
 		require.LessOrEqual(t, failed[0].RetryAfter, time.Second)
+		require.False(t, failed[0].Usable)
+		down := time.Now()
 		for range 20 { // no breaker: no call was made
 			start := time.Now()
 			_, err := v.VerifyToken(t.Context(), canary)
@@ -309,6 +311,21 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 		require.Equal(t, 1, told.count(introspection.MetadataRead))
 		_, err := v.VerifyToken(t.Context(), canary)
 		require.NoError(t, err)
+		back := told.of(introspection.MetadataRead)[0]
+		require.True(t, back.Usable)
+		require.GreaterOrEqual(t, back.Outage, 10*time.Minute)
+		require.Less(t, back.Outage, time.Since(down))
+
+		s.set(func(s *server) { s.other = away })
+		time.Sleep(15 * time.Minute)
+		last := told.of(introspection.MetadataFailed)
+		require.True(t, last[len(last)-1].Usable, "the endpoint that was known stays in use")
+		s.set(func(s *server) { s.other = serve(http.StatusOK, document(nil)) })
+		time.Sleep(time.Hour)
+		read := told.of(introspection.MetadataRead)
+		require.Greater(t, len(read), 2)
+		require.NotZero(t, read[1].Outage)
+		require.Zero(t, read[2].Outage, "said once")
 	})
 }
 

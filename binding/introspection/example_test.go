@@ -126,21 +126,20 @@ func ExampleNew() {
 	// binding: request refused: token_inactive
 }
 
-// An API that gets JWTs and opaque tokens.
-func ExampleByForm() {
+// bothForms makes an authorization server that issues JWTs and opaque tokens, and a verifier of each, as the examples of New
+// have them.
+func bothForms() (as *bindingtest.AuthorizationServer, jwts *jwks.Verifier, opaque *introspection.Verifier, end func()) {
 	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{Clients: []bindingtest.Client{{
 		ID: "accounts-api", AuthMethod: bindingtest.ClientSecretBasic, Secret: "from the vault",
 	}}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer as.Close()
-	jwts, err := jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
+	jwts, err = jwks.New(jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport()})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer jwts.Close()
-	opaque, err := introspection.New(introspection.Config{
+	opaque, err = introspection.New(introspection.Config{
 		Issuer:       as.Issuer(),
 		Audiences:    []string{as.Audience()},
 		ClientID:     "accounts-api",
@@ -151,7 +150,39 @@ func ExampleByForm() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer opaque.Close()
+	return as, jwts, opaque, func() {
+		_, _ = opaque.Close(), jwts.Close()
+		as.Close()
+	}
+}
+
+// An issuer's lightweight JWTs have no aud: only the answer of the authorization server has one. Without the option they are
+// refused.
+func ExampleNewForms() {
+	as, jwts, opaque, end := bothForms()
+	defer end()
+
+	lightweight, err := as.Token(bindingtest.TokenSpec{Subject: "alice", Claims: map[string]any{"aud": nil}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, asked := range []bool{false, true} {
+		tokens, err := introspection.NewForms(introspection.FormsConfig{JWTs: jwts, Opaque: opaque, IntrospectJWTsWithoutAudience: asked})
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, err = tokens.VerifyToken(context.Background(), lightweight)
+		fmt.Println(binding.AsError(err).Reason)
+	}
+	// Output:
+	// token_audience
+	// token_inactive
+}
+
+// An API that gets JWTs and opaque tokens.
+func ExampleByForm() {
+	as, jwts, opaque, end := bothForms()
+	defer end()
 	tokens, err := introspection.ByForm(jwts, opaque)
 	if err != nil {
 		log.Fatal(err)
@@ -172,7 +203,7 @@ func ExampleByForm() {
 		}
 		fmt.Println(verified.Subject())
 	}
-	fmt.Println(as.IntrospectionRequests(), "request to the introspection endpoint")
+	fmt.Println(as.Requests(bindingtest.IntrospectionPath), "request to the introspection endpoint")
 	// Output:
 	// alice
 	// bob
@@ -189,7 +220,7 @@ func ExampleNew_mistakes() {
 	})
 	fmt.Println(err)
 	// Output:
-	// introspection: the Config is wrong: Issuer: must be an absolute https URL without user and fragment
+	// introspection: the Config is wrong: Issuer: is an http URL, and must be https: whoever is on the path could choose the answers (for development there is DangerouslyAllowHTTP)
 	// ClientCertificate: or GetClientCertificate is required for tls_client_auth
 	// ClientSecret: is for client_secret_basic alone
 	// Audiences: at least one is required, and none may be empty
@@ -226,7 +257,7 @@ func ExampleNew_incorrect() {
 		}
 		tokens.Close()
 	}
-	fmt.Println(as.IntrospectionRequests(), "calls about one token")
+	fmt.Println(as.Requests(bindingtest.IntrospectionPath), "calls about one token")
 	// Output: 3 calls about one token
 }
 

@@ -228,6 +228,60 @@ func TestEventsOfCalls(t *testing.T) {
 	})
 }
 
+// Nobody waits for an observer that is busy, and no call is kept from being made. What it misses is counted.
+func TestObserverThatBlocksHurtsNoRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told, release := &events{}, make(chan struct{})
+		c := config(&server{answer: always(http.StatusOK, text(good(nil)))})
+		c.MaxInFlight, c.Observe = 2, func(event introspection.Event) {
+			<-release
+			told.observe(event)
+		}
+		v := newVerifier(t, c)
+		start := time.Now()
+		for n := range 20 {
+			_, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", n))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		require.Equal(t, start, time.Now(), "at once")
+		close(release)
+		synctest.Wait()
+		require.Len(t, told.all(), 1+2*c.MaxInFlight, "the one that it had, and those that waited")
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 20-5, told.all()[5].Lost)
+	})
+}
+
+// Close waits for the observer, and what waits for the observer then is not told.
+func TestNoEventAfterClose(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told, release := &events{}, make(chan struct{})
+		c := config(&server{answer: always(http.StatusOK, text(good(nil)))})
+		c.Observe = func(event introspection.Event) {
+			told.observe(event)
+			<-release
+		}
+		v := newVerifier(t, c)
+		for _, token := range []string{"one", "another"} {
+			_, err := v.VerifyToken(t.Context(), token)
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- v.Close() }()
+		synctest.Wait()
+		require.Empty(t, closed)
+		close(release)
+		require.NoError(t, <-closed)
+		require.Len(t, told.all(), 1)
+	})
+}
+
 func TestManyTokensAtOnce(t *testing.T) {
 	t.Parallel()
 	s := &server{}

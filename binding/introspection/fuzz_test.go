@@ -39,7 +39,7 @@ func FuzzAnswer(f *testing.F) {
 		token, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
 		if err != nil {
 			require.Nil(t, token)
-			status := binding.AsError(err).Status()
+			status := binding.AsError(err).StatusCode()
 			require.Contains(t, []int{http.StatusUnauthorized, http.StatusServiceUnavailable}, status)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,14 +83,14 @@ func TestNoAnswerTellsAThiefThatAStolenTokenLives(t *testing.T) {
 		"alive, a refresh token":      {"require", bound(map[string]any{"token_use": "refresh_token"}), thief.Leaf, binding.ReasonTokenType},
 		"alive, a broken binding":     {"require", bound(map[string]any{"cnf": "x"}), thief.Leaf, binding.ReasonConfirmationMalformed},
 		"alive, unbound":              {"require", opaqueToken(t, as, bindingtest.TokenSpec{}), thief.Leaf, binding.ReasonTokenUnbound},
-		"alive, DPoP":                 {"require", bound(map[string]any{"token_type": "DPoP"}), thief.Leaf, binding.ReasonTokenType},
+		"alive, DPoP":                 {"require", bound(map[string]any{"token_type": "DPoP"}), thief.Leaf, binding.ReasonThumbprintMismatch},
 		"if-bound: never issued":      {"if-bound", "never-issued-2", thief.Leaf, binding.ReasonTokenInactive},
 		"if-bound: another":           {"if-bound", bound(nil), thief.Leaf, binding.ReasonThumbprintMismatch},
 		"refuse-bound: never issued":  {"refuse-bound", "never-issued-3", thief.Leaf, binding.ReasonTokenInactive},
 		"refuse-bound: alive":         {"refuse-bound", bound(nil), thief.Leaf, binding.ReasonTokenBound},
 		"narrowed: never issued":      {"narrowed", "never-issued-4", thief.Leaf, binding.ReasonTokenInactive},
 		"narrowed: alive":             {"narrowed", bound(nil), thief.Leaf, binding.ReasonTokenAudience},
-		"untrusted proxy: not issued": {"untrusted", "never-issued-5", thief.Leaf, binding.ReasonTokenInactive},
+		"untrusted proxy: not issued": {"untrusted", "never-issued-5", thief.Leaf, binding.ReasonForwardedUntrusted},
 		"untrusted proxy: alive":      {"untrusted", bound(nil), thief.Leaf, binding.ReasonForwardedUntrusted},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,15 +112,17 @@ func TestNoAnswerTellsAThiefThatAStolenTokenLives(t *testing.T) {
 	token := bound(nil)
 	_, err := guards["require"].Admit(from(bearer(token), owner.Leaf))
 	require.NoError(t, err)
-	asked := as.IntrospectionRequests()
+	asked := as.Requests(bindingtest.IntrospectionPath)
 	_, got := answer(t, guards["require"], from(bearer(token), thief.Leaf))
 	_, want := answer(t, guards["require"], from(bearer("another-that-was-never-issued"), thief.Leaf))
 	require.Equal(t, want.Body.String(), got.Body.String())
 	require.Equal(t, want.Header(), got.Header())
-	require.LessOrEqual(t, as.IntrospectionRequests(), asked+1, "the token itself was not asked about again")
+	require.LessOrEqual(t, as.Requests(bindingtest.IntrospectionPath), asked+1, "the token itself was not asked about again")
 }
 
 type forwardedFrom struct{ reason binding.Reason }
+
+func (f *forwardedFrom) Headers() []string { return nil }
 
 func (f *forwardedFrom) ClientCertificate(*http.Request) (binding.Certificate, error) {
 	return binding.Certificate{}, &binding.Error{Reason: f.reason}
@@ -138,11 +141,11 @@ func TestTheObserverSeesWhy(t *testing.T) {
 	_, err := guard.Check(from(bearer(token), thief.Leaf))
 	requireReason(t, err, binding.ReasonThumbprintMismatch)
 	require.Len(t, seen, 1)
-	require.Equal(t, binding.ReasonThumbprintMismatch, seen[0].Reason)
-	require.Equal(t, bindingtest.Thumbprint(owner.Leaf), seen[0].Expected.String())
-	require.Equal(t, bindingtest.Thumbprint(thief.Leaf), seen[0].Presented.String())
+	require.Equal(t, binding.ReasonThumbprintMismatch, seen[0].Reason())
+	require.Equal(t, bindingtest.Thumbprint(owner.Leaf), seen[0].Err.Expected.String())
+	require.Equal(t, bindingtest.Thumbprint(thief.Leaf), seen[0].Err.Presented.String())
 	require.Equal(t, "app", seen[0].ClientID)
-	require.True(t, seen[0].Bound)
+	require.Equal(t, "certificate", seen[0].Binding)
 	require.True(t, seen[0].Err.Opaque)
 }
 
@@ -161,7 +164,7 @@ func TestTheBindingIsCheckedOnEveryHit(t *testing.T) {
 		_, err = guard.Admit(from(bearer(token), thief.Leaf))
 		requireReason(t, err, binding.ReasonThumbprintMismatch)
 	}
-	require.Equal(t, 1, as.IntrospectionRequests())
+	require.Equal(t, 1, as.Requests(bindingtest.IntrospectionPath))
 }
 
 func TestScopeIsMissedOnlyAfterTheBinding(t *testing.T) {
@@ -185,19 +188,19 @@ func TestTokenTypeDPoPIsForGuardsThatAcceptTheScheme(t *testing.T) {
 	owner := selfSigned(t, "owner")
 	bound := opaqueToken(t, as, bindingtest.TokenSpec{Certificate: owner.Leaf})
 	unbound := opaqueToken(t, as, bindingtest.TokenSpec{})
-	byKey := opaqueToken(t, as, bindingtest.TokenSpec{Claims: map[string]any{"cnf": map[string]any{"jkt": "a"}}})
+	byKey := opaqueToken(t, as, bindingtest.TokenSpec{Claims: map[string]any{"cnf": map[string]any{"jkt": strings.Repeat("A", 43)}}})
 	for name, test := range map[string]struct {
 		config binding.Config
 		scheme string
 		token  string
 		reason binding.Reason // "": accepted
 	}{
-		"not accepted":                  {binding.Config{}, "Bearer", bound, binding.ReasonTokenType},
+		"L/369 bound, scheme unread":    {binding.Config{}, "Bearer", bound, ""},
 		"accepted":                      {binding.Config{AcceptDPoPScheme: true}, "DPoP", bound, ""},
 		"accepted, as Bearer":           {binding.Config{AcceptDPoPScheme: true}, "Bearer", bound, ""},
 		"unbound":                       {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyAcceptUnbound}, "DPoP", unbound, binding.ReasonTokenUnbound},
-		"unbound, as Bearer":            {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyAcceptUnbound}, "Bearer", unbound, binding.ReasonTokenUnbound},
-		"unbound, on a route for these": {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyBearerOnly}, "Bearer", unbound, binding.ReasonTokenUnbound},
+		"unbound, as Bearer":            {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyAcceptUnbound}, "Bearer", unbound, binding.ReasonTokenType},
+		"unbound, on a route for these": {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyBearerOnly}, "Bearer", unbound, binding.ReasonTokenType},
 		"unbound, scheme not accepted":  {binding.Config{Policy: binding.DangerouslyAcceptUnbound}, "Bearer", unbound, binding.ReasonTokenType},
 		"bound to a key":                {binding.Config{AcceptDPoPScheme: true, Policy: binding.DangerouslyAcceptUnbound}, "DPoP", byKey, binding.ReasonConfirmationDPoP},
 	} {

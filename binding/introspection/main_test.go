@@ -3,12 +3,17 @@ package introspection_test
 import (
 	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +27,25 @@ import (
 	"github.com/certbound/certbound/binding/introspection"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has the process trust the certificate of httptest's servers, for
+// Transports that know no roots.
+func TestMain(m *testing.M) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	server.Close()
+	dir, err := os.MkdirTemp("", "roots")
+	if err != nil {
+		panic(err)
+	}
+	file := filepath.Join(dir, "roots.pem")
+	if err := errors.Join(os.WriteFile(file, certificate, 0o600), os.Setenv("SSL_CERT_FILE", file), os.Setenv("SSL_CERT_DIR", dir)); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 const (
 	issuer   = "https://auth.example"
@@ -46,8 +69,11 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	refuse := s.refuse
 	s.mu.Unlock()
-	if trace := httptrace.ContextClientTrace(r.Context()); !refuse && trace != nil {
-		trace.GotConn(httptrace.GotConnInfo{})
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn(r.URL.Host)
+		if !refuse {
+			trace.GotConn(httptrace.GotConnInfo{})
+		}
 	}
 	if r.Method == http.MethodGet {
 		s.mu.Lock()
@@ -174,14 +200,16 @@ func (e *events) kinds() []introspection.EventKind {
 	return kinds
 }
 
-func (e *events) count(kind introspection.EventKind) int {
-	n := 0
-	for _, k := range e.kinds() {
-		if k == kind {
-			n++
-		}
-	}
-	return n
+// await returns when there are that many of a kind: a queue brings them.
+func (e *events) await(t *testing.T, kind introspection.EventKind, n int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return e.count(kind) >= n }, time.Minute, time.Millisecond, "%s", kind)
+}
+
+func (e *events) count(kind introspection.EventKind) int { return len(e.of(kind)) }
+
+func (e *events) of(kind introspection.EventKind) []introspection.Event {
+	return slices.DeleteFunc(e.all(), func(event introspection.Event) bool { return event.Kind != kind })
 }
 
 func newAuthorizationServer(t *testing.T, config bindingtest.Config) *bindingtest.AuthorizationServer {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,7 +44,7 @@ func TestNoErrorRepeatsWhatWasSent(t *testing.T) {
 				t.Parallel()
 				as := newAuthorizationServer(t, bindingtest.Config{})
 				var assertion atomic.Value
-				as.SetIntrospectionHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				as.Handle(bindingtest.IntrospectionPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					body, _ := io.ReadAll(r.Body)
 					form, _ := url.ParseQuery(string(body))
 					assertion.Store(form.Get("client_assertion"))
@@ -58,12 +59,13 @@ func TestNoErrorRepeatsWhatWasSent(t *testing.T) {
 				logger, logged := textLogger(slog.LevelDebug)
 				log := introspection.LogEvents(logger)
 				c := configFor(as)
-				c.Issuer, c.URL = issuer, as.IntrospectionEndpoint()
+				c.Issuer, c.URL = issuer, as.URL(bindingtest.IntrospectionPath)
 				c.Observe = func(event introspection.Event) { told.observe(event); log(event) }
 				config(&c)
 				v := newVerifier(t, c)
 				_, err := v.VerifyToken(t.Context(), token)
 				requireReason(t, err, binding.ReasonUnavailable)
+				told.await(t, introspection.CallFailed, 1)
 				require.NoError(t, v.Close())
 
 				require.Equal(t, []introspection.EventKind{introspection.CallFailed}, told.kinds())
@@ -95,6 +97,7 @@ func TestNoTokenHidesWhy(t *testing.T) {
 		c.Observe = told.observe
 		v := newVerifier(t, c)
 		_, err := v.VerifyToken(t.Context(), token)
+		require.Eventually(t, func() bool { return len(told.all()) > 0 }, time.Minute, time.Millisecond)
 		require.NoError(t, v.Close())
 		require.Len(t, told.all(), 1)
 		for _, e := range []error{err, told.all()[0].Err} {
@@ -122,11 +125,12 @@ func TestWhyThereIsNoConnectionIsTold(t *testing.T) {
 			as := newAuthorizationServer(t, bindingtest.Config{})
 			told := &events{}
 			c := configFor(as)
-			c.Issuer, c.URL, c.Observe = issuer, as.IntrospectionEndpoint(), told.observe
+			c.Issuer, c.URL, c.Observe = issuer, as.URL(bindingtest.IntrospectionPath), told.observe
 			test.with(as, &c)
 			v := newVerifier(t, c)
 			_, err := v.VerifyToken(t.Context(), canary)
 			require.Contains(t, binding.AsError(err).Cause.Error(), test.want)
+			told.await(t, introspection.CallFailed, 1)
 			require.NoError(t, v.Close())
 			require.Len(t, told.all(), 1)
 			require.Contains(t, told.all()[0].Err.Error(), test.want)

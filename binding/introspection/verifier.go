@@ -6,11 +6,12 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/events"
+	"github.com/certbound/certbound/binding/internal/grammar"
 	"github.com/certbound/certbound/binding/metadata"
 )
 
@@ -18,22 +19,21 @@ import (
 // is a [binding.TokenVerifier]. Make one with [New] and Close it when done; it is
 // safe for concurrent use. The zero Verifier is not usable.
 type Verifier struct {
-	issuer      string
-	expect      binding.Expect // without Now
-	clock       func() time.Time
-	client      *metadata.Client
-	own         *http.Transport // the client's, if it is ours
-	credential  credential
-	endpoint    *endpoint
-	timeout     time.Duration
-	maxInFlight int
-	observe     observer
-	memory      memory
+	expect        binding.Expect // without Now
+	clock         func() time.Time
+	client        *metadata.Client
+	own           *http.Transport // the client's, if it is ours
+	credential    credential
+	endpoint      *endpoint
+	maxTokenBytes int
+	events        *events.Queue[Event]
+	memory        memory
 
 	mu       sync.Mutex // for what follows; never held while anybody is asked
-	flights  map[digest]*flight
-	inFlight int
+	calls    map[digest]*call
+	places   places
 	breaker  breaker
+	refusals refusals
 	closed   bool
 
 	ctx     context.Context
@@ -41,26 +41,18 @@ type Verifier struct {
 	running sync.WaitGroup
 }
 
-// A flight is one call, joined by all who ask about its token.
-type flight struct {
-	probe   bool
-	done    chan struct{}  // closed when it is over
-	token   *binding.Token // readable then: this,
-	refusal *binding.Error // or this
-}
-
-// maxTokenLength is the longest token, in bytes, that is sent.
-const maxTokenLength = 16 << 10
-
-// The causes of a refusal with status 503, beside the call's own.
+// The causes of a refusal with status 503, besides the errors of the call
+// itself.
 var (
 	// ErrNotReady: the introspection endpoint is not known yet.
 	ErrNotReady = errors.New("introspection: the introspection endpoint is not known")
 
-	// ErrAway: calls have failed in a row, and none is made for a while.
-	ErrAway = errors.New("introspection: the authorization server is away")
+	// ErrBreakerOpen: several calls in a row got no answer, and none is made for
+	// a while.
+	ErrBreakerOpen = errors.New("introspection: the authorization server is away")
 
-	// ErrBusy: Config.MaxInFlight tokens are being asked about.
+	// ErrBusy: as many tokens are being asked about as Config.MaxInFlight allows
+	// this client.
 	ErrBusy = errors.New("introspection: too many calls are under way")
 
 	// ErrClosed: the verifier was closed.
@@ -69,7 +61,6 @@ var (
 
 func newVerifier(c Config) *Verifier {
 	v := &Verifier{
-		issuer: c.Issuer,
 		expect: binding.Expect{
 			Issuer:                           c.Issuer,
 			Audiences:                        slices.Clone(c.Audiences),
@@ -79,13 +70,13 @@ func newVerifier(c Config) *Verifier {
 			Introspection:                    true,
 			DangerouslyAcceptMissingAudience: c.DangerouslyAcceptMissingAudience,
 		},
-		clock:       c.Clock,
-		credential:  credential{method: c.AuthMethod, clientID: c.ClientID, secret: c.ClientSecret},
-		timeout:     c.Timeout,
-		maxInFlight: c.MaxInFlight,
-		observe:     observer(c.Observe),
-		memory:      newMemory(c),
-		flights:     make(map[digest]*flight),
+		clock:         c.Clock,
+		credential:    credential{method: c.AuthMethod, clientID: c.ClientID, secret: c.ClientSecret},
+		maxTokenBytes: c.MaxTokenBytes,
+		events:        newEvents(c),
+		memory:        newMemory(c),
+		calls:         make(map[digest]*call),
+		places:        newPlaces(c.MaxInFlight),
 	}
 	if v.clock == nil {
 		v.clock = time.Now
@@ -102,170 +93,172 @@ func newVerifier(c Config) *Verifier {
 	}
 	v.client = &metadata.Client{DangerouslyAllowHTTP: c.DangerouslyAllowHTTP, Timeout: c.Timeout, MaxBody: c.MaxBody}
 	v.client.Transport, v.own = c.transport()
-	v.endpoint = newEndpoint(c, v.client)
+	v.endpoint = newEndpoint(c, v.client, v.events)
 	v.ctx, v.cancel = context.WithCancel(context.Background())
+	v.running.Go(v.sweep)
 	if c.URL == "" {
 		v.running.Go(func() { v.endpoint.run(v.ctx) })
 	}
 	return v
 }
 
-// VerifyToken finds out whether a token is active, and what it says (RFC 7662),
-// from what is remembered of it or by a call, for which it waits until ctx ends;
-// the call goes on without it. The error is a [*binding.Error]: a fault of the
-// token is 401, of the server or of our credentials 503.
+// VerifyToken finds out whether a token is active, and what it says (RFC 7662):
+// from a remembered answer, or by a call. It waits for the call until ctx ends;
+// the call itself then goes on. The error is a [*binding.Error]: 401 for a
+// fault of the token, 503 for one of the server or of our credentials.
+//
+// If ctx comes from a guard that requires a binding, a request that presents
+// neither a certificate nor a proof is refused without a call
+// ([binding.RefusedUnasked]).
 func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Token, error) {
 	switch {
 	case v.ctx.Err() != nil:
 		return nil, unavailable(ErrClosed, 0)
-	case len(token) > maxTokenLength:
+	case len(token) > v.maxTokenBytes:
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
-	case !isB64Token(token):
+	case !grammar.IsB64Token(token): // a guard has looked at it, another caller may not have
 		return nil, &binding.Error{Reason: binding.ReasonTokenMalformed}
 	}
+	// RFC 7662 §2.2 leaves the asking to us: no call that cannot end in 200.
+	if refusal := binding.RefusedUnasked(ctx); refusal != nil {
+		return nil, refusal
+	}
+	a := askerOf(ctx)
 	d := sha256.Sum256([]byte(token))
-	if token, refusal := v.memory.recall(d, v.clock()); token != nil || refusal != nil {
-		return verdict(token, refusal)
+	c, notAsked, err := v.join(d, token, a)
+	if err != nil {
+		return nil, err
 	}
-	f, refusal := v.join(d, token)
-	if refusal != nil {
-		return nil, refusal
+	if c.done != over { // what is remembered is for those who left, too
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return nil, &binding.Error{Reason: binding.ReasonCanceled, Cause: ctx.Err()}
+		}
 	}
-	select {
-	case <-f.done:
-		return verdict(f.token, f.refusal)
-	case <-ctx.Done():
-		return nil, &binding.Error{Reason: binding.ReasonCanceled, Cause: ctx.Err()}
+	switch {
+	case c.token == nil && notAsked != nil:
+		return nil, notAsked
+	case c.token == nil:
+		return nil, c.refusal
+	case c.done != over && a.proves(c.token):
+		v.memory.know(d, clientOf(c.token))
 	}
+	if notAsked != nil {
+		binding.AnswerUnprovenWith(ctx, notAsked)
+	}
+	return c.token, nil
 }
 
-func verdict(token *binding.Token, refusal *binding.Error) (*binding.Token, error) {
-	if refusal != nil {
-		return nil, refusal
+// join returns the call about a token: one that is over if the answer is
+// remembered, one that is under way, or one that it starts.
+//
+// If the asker could not have had a call made about a token that nobody knows,
+// notAsked is what is answered for that: so is it for this one, unless the guard
+// accepts it. Otherwise the answer would tell a thief that a stolen token lives.
+func (v *Verifier) join(d digest, token string, a asker) (c *call, notAsked, err *binding.Error) {
+	remembered, _ := v.memory.recall(d, v.clock())
+	if a.proves(remembered) { // what is asked for most takes no lock
+		return ended(remembered, nil), nil, nil
 	}
-	return token, nil
-}
-
-// join returns the flight about a token, which it starts if there is none.
-func (v *Verifier) join(d digest, token string) (*flight, *binding.Error) {
+	by := v.memory.knows(d, a)
+	anyKnown := v.memory.tokens.EstimatedSize() > 0
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
-		return nil, unavailable(ErrClosed, 0)
+		return nil, nil, unavailable(ErrClosed, 0)
 	}
-	if f := v.flights[d]; f != nil {
-		return f, nil
+	taken, notAsked := v.takePlace(by, false, anyKnown)
+	giveBack := notAsked == nil
+	defer func() {
+		if giveBack {
+			v.places.giveBack(taken)
+		}
+	}()
+	if c := v.calls[d]; c != nil {
+		return c, notAsked, nil
 	}
-	// One may have landed since the memory was asked.
-	if token, refusal := v.memory.recall(d, v.clock()); token != nil || refusal != nil {
-		f := &flight{done: make(chan struct{}), token: token, refusal: refusal}
-		close(f.done)
-		return f, nil
+	// One may have ended since the memory was asked.
+	if remembered, refusal := v.memory.recall(d, v.clock()); remembered != nil || refusal != nil {
+		return ended(remembered, refusal), notAsked, nil
 	}
-	if v.inFlight >= v.maxInFlight {
-		return nil, unavailable(ErrBusy, time.Second)
+	if by.tokenKnown {
+		if giveBack {
+			v.places.giveBack(taken)
+			giveBack = false
+		}
+		if taken, err = v.takePlace(by, true, anyKnown); err != nil {
+			return nil, nil, err
+		}
+	} else if notAsked != nil {
+		return nil, nil, notAsked
 	}
-	if wait := v.breaker.wait(); wait > 0 {
-		return nil, unavailable(ErrAway, wait)
-	}
-	f := &flight{probe: v.breaker.admit(), done: make(chan struct{})}
-	v.flights[d] = f
-	v.inFlight++
-	v.running.Go(func() { v.fly(f, d, token) })
-	return f, nil
+	giveBack = false
+	c = &call{place: taken, probe: v.breaker.admit(), done: make(chan struct{})}
+	v.calls[d] = c
+	v.running.Go(func() { v.start(c, d, token) })
+	return c, nil, nil
 }
 
-// fly makes the call, on no caller's context. It lands even if a Transport ends
-// the goroutine (runtime.Goexit).
-func (v *Verifier) fly(f *flight, d digest, token string) {
-	start := time.Now()
-	result := failed(healthUnknown, errNotReturned)
-	defer func() { v.land(f, d, start, result) }()
-	ctx, cancel := context.WithTimeout(v.ctx, v.timeout)
-	defer cancel()
-	result = v.call(ctx, token)
+// takePlace returns a place for a call, or why none is made.
+func (v *Verifier) takePlace(by knowledge, tokenKnown, anyKnown bool) (place, *binding.Error) {
+	if wait := v.breaker.wait(!tokenKnown && anyKnown); wait > 0 {
+		return place{}, unavailable(ErrBreakerOpen, wait)
+	}
+	taken, ok := v.places.take(by, tokenKnown, anyKnown)
+	if !ok {
+		return place{}, unavailable(ErrBusy, time.Second)
+	}
+	return taken, nil
 }
 
-// land takes in how a call ended, gives it to all who wait, and tells of it.
-func (v *Verifier) land(f *flight, d digest, start time.Time, result outcome) {
-	v.mu.Lock()
-	if v.closed {
-		result = outcome{refusal: unavailable(ErrClosed, 0)} // what came after Close is not used
+// sweep has the memory let go of what can serve no more, until Close.
+func (v *Verifier) sweep() {
+	ticker := time.NewTicker(v.memory.sweepEvery())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			v.memory.sweep(v.clock())
+		case <-v.ctx.Done():
+			return
+		}
 	}
-	switch {
-	case result.token != nil:
-		v.memory.accept(d, result.token, start)
-	case result.lasting:
-		v.memory.refuse(d, result.refusal, start)
-	}
-	opened, closed := v.breaker.record(d, result.health, f.probe)
-	wait := v.breaker.wait()
-	f.token, f.refusal = result.token, result.refusal
-	delete(v.flights, d)
-	v.mu.Unlock()
-	close(f.done)
-
-	if result.event != "" {
-		v.observe.tell(Event{Kind: result.event, Issuer: v.issuer, Err: result.err, Duration: time.Since(start)})
-	}
-	switch {
-	case opened:
-		v.observe.tell(Event{Kind: BreakerOpened, Issuer: v.issuer, Err: result.err, RetryAfter: wait})
-	case closed:
-		v.observe.tell(Event{Kind: BreakerClosed, Issuer: v.issuer})
-	}
-	v.mu.Lock()
-	v.inFlight--
-	v.mu.Unlock()
 }
 
 func unavailable(cause error, retryAfter time.Duration) *binding.Error {
 	return &binding.Error{Reason: binding.ReasonUnavailable, Cause: cause, RetryAfter: retryAfter}
 }
 
-// isB64Token: RFC 6750 §2.1. A guard has looked at it, another caller may not;
-// nothing else is sent anywhere.
-func isB64Token(token string) bool {
-	token = strings.TrimRight(token, "=")
-	for i := range len(token) {
-		c := token[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~+/", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return token != ""
-}
-
 // Issuer returns Config.Issuer.
-func (v *Verifier) Issuer() string { return v.issuer }
+func (v *Verifier) Issuer() string { return v.expect.Issuer }
 
 // Ready returns nil if a token could be asked about now, and otherwise why not.
-// It asks nobody. Use it for a readiness probe, not a liveness probe: that the
-// server is away is no reason to be restarted. A server that was away is tried
-// again with a request's token, and so Ready returns nil when the time for that
-// has come.
+// It makes no call. Use it for a readiness probe, not a liveness probe: a
+// restart does not help if the server is away. A server that was away is tried
+// again with the token of a request, so Ready returns nil as soon as the time
+// for that has come.
 func (v *Verifier) Ready() error {
 	v.mu.Lock()
-	closed, wait := v.closed, v.breaker.wait()
+	closed, wait := v.closed, v.breaker.wait(false)
 	v.mu.Unlock()
 	switch {
 	case closed:
 		return ErrClosed
 	case wait > 0:
-		return ErrAway
+		return ErrBreakerOpen
 	}
 	return v.endpoint.ready()
 }
 
 // Close ends the calls that are under way and returns when no goroutine is left.
-// After it every token is answered 503, whatever it is. It returns nil.
+// After it, every token is answered 503. It returns nil.
 func (v *Verifier) Close() error {
 	v.mu.Lock()
 	v.closed = true
 	v.mu.Unlock()
 	v.cancel()
+	v.events.Close()
 	v.running.Wait()
 	if v.own != nil {
 		v.own.CloseIdleConnections()

@@ -3,104 +3,144 @@ package metadata
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 )
 
 // The defaults of a Client.
 const (
 	DefaultTimeout = 5 * time.Second
-	DefaultMaxBody = 512 << 10
+	DefaultMaxBody = 512 << 10 // bytes
 )
 
-// A Client asks an authorization server, under limits that hold for whatever it
-// asks: https only, no redirects, status 200 only, a time and a number of bytes.
-// It keeps nothing.
+// A Client sends requests to an authorization server, all under the same
+// limits: only https, no redirects, only status 200, a timeout, and a maximum
+// length of the answer.
 //
-// The zero Client is ready to use. It is safe for concurrent use and must not
-// be changed after its first use.
+// A connection on which a request got no answer is soon given up: see
+// [Client.EndConnections]. So a connection that died silently, because a NAT or
+// a load balancer forgot it, fails only the requests that were already on it.
+//
+// The zero Client is ready to use. A Client is safe for concurrent use, and
+// must not be changed or copied after its first use.
 type Client struct {
-	// Transport, if not nil, makes the requests: for roots of your own, a proxy,
-	// or a client certificate. Nil is [NewTransport]'s, made for each request.
+	// Transport, if not nil, makes the requests: for root certificates of your
+	// own, a proxy, a client certificate, or header fields, such as a User-Agent
+	// other than "certbound/" and its version. Nil means a new transport of
+	// [NewTransport] for each request.
+	//
+	// If the Transport panics, or ends its goroutine (runtime.Goexit), the
+	// request fails with [ErrTransport].
 	Transport http.RoundTripper
 
 	// DangerouslyAllowHTTP also allows http URLs, for development. Whoever is on
 	// the path can then choose the keys that tokens are verified with.
 	DangerouslyAllowHTTP bool
 
-	// Timeout is how long [Client.Get] and [Client.PostForm] wait, from the
-	// connection to the last byte, unless their context ends before. 0 is
-	// [DefaultTimeout].
+	// Timeout is how long a request may take, from the connection to the last
+	// byte, unless its context ends before. 0 means [DefaultTimeout].
 	Timeout time.Duration
 
-	// MaxBody is how many bytes of an answer are read, decoded; a longer answer
-	// is an error. 0 is [DefaultMaxBody].
+	// MaxBody is the length of the longest answer that is read, in bytes after
+	// decompression; a longer answer is an error. 0 means [DefaultMaxBody].
 	MaxBody int
+
+	suspects suspects
 }
 
-// connectTimeout bounds a connection's dial, and again its TLS handshake. A
-// request's own time does not: net/http goes on to connect for one that was
-// given up, for the sake of the next, and a silent peer would hold it for ever.
-const connectTimeout = 10 * time.Second
-
-// NewTransport returns the transport for a Client: proxies by environment, TLS
-// 1.2 or later, small response headers, 10 seconds to connect and 10 for the TLS
-// handshake.
-func NewTransport() *http.Transport {
-	// Not a clone of http.DefaultTransport: an application may have replaced it,
-	// or weakened its TLS for a purpose of its own.
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSHandshakeTimeout:    connectTimeout,
-		ForceAttemptHTTP2:      true,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		MaxResponseHeaderBytes: 64 << 10,
-		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        10 * time.Second,
-	}
-}
-
-// The errors of Get and PostForm, wrapped with what was asked for. Others are the
-// transport's, as far as [Client.PostForm] lets them out.
+// The errors of Get, GetKeySet and PostForm, wrapped with the method and the
+// URL. Other errors are the transport's; [Client.PostForm] hides part of those.
 var (
 	ErrURL    = errors.New("the URL must be an absolute https URL in ASCII without user, fragment or space")
 	ErrStatus = errors.New("the answer's status is not 200")
 	ErrTooBig = errors.New("the answer is too long")
 	ErrJWT    = errors.New("the answer is a JWT, which was not asked for") // of PostForm alone
+	ErrNoJSON = errors.New("the answer is not a JSON object")              // of GetKeySet and AuthorizationServer alone
+
+	// ErrNoConnection: the request got no connection, so that no server has seen
+	// it. A Transport that does not report its connections (net/http/httptrace)
+	// is assumed to have had one.
+	ErrNoConnection = errors.New("no connection")
+
+	// ErrConnectionEnded: a reused connection ended, or was reset, before any of
+	// the answer came. The server may have closed it before it saw the request
+	// (RFC 9112 §9.5).
+	ErrConnectionEnded = errors.New("the connection ended")
+
+	// ErrTransport: the Transport panicked, or ended its goroutine.
+	ErrTransport = errors.New("the Transport did not return")
 )
 
-// Get fetches a document. Its type is not looked at: authorization servers send
-// many.
+// The media types of what is asked for. Servers that negotiate answer 406 to a
+// request that does not name theirs (RFC 9110 §12.5.1).
+const (
+	acceptJSON   = "application/json"
+	acceptKeySet = "application/jwk-set+json, application/json" // RFC 7517 §8.5.2
+)
+
+// Get fetches a JSON document. The answer's Content-Type is not checked:
+// authorization servers send many. Nor is its body: it may not be JSON.
 func (c *Client) Get(ctx context.Context, address string) ([]byte, error) {
-	return c.send(ctx, http.MethodGet, address, nil, nil)
+	return c.send(ctx, question{method: http.MethodGet, address: address, accept: acceptJSON})
 }
 
-// send makes one request. What it sends with a form is in no error.
-func (c *Client) send(ctx context.Context, method, address string, header http.Header, form io.Reader) ([]byte, error) {
-	if err := c.CheckURL(address); err != nil {
+// GetKeySet fetches a JWK set (RFC 7517 §5). Unlike Get, it also accepts
+// application/jwk-set+json, and returns [ErrNoJSON] if the answer does not
+// begin as a JSON object: it may be the page of a proxy or a login, for
+// instance.
+func (c *Client) GetKeySet(ctx context.Context, address string) ([]byte, error) {
+	document, err := c.send(ctx, question{method: http.MethodGet, address: address, accept: acceptKeySet})
+	if err == nil && !beginsObject(document) {
+		return nil, fmt.Errorf("metadata: GET %s: %w", address, ErrNoJSON)
+	}
+	return document, err
+}
+
+// A question is what a request asks.
+type question struct {
+	method, address, accept string
+	header                  http.Header
+	form                    io.Reader // nil: none
+}
+
+// send makes one request, in a goroutine of its own: the Transport, and the
+// body that it returns, may be foreign code.
+func (c *Client) send(ctx context.Context, q question) (body []byte, err error) {
+	if err := c.CheckURL(q.address); err != nil {
 		return nil, err
 	}
+	err = fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrTransport)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				body, err = nil, fmt.Errorf("metadata: %s %s: %w: it panicked with a %T", q.method, q.address, ErrTransport, p)
+			}
+		}()
+		body, err = c.ask(ctx, q)
+	})
+	asking.Wait()
+	return body, err
+}
+
+// ask makes one request. No error contains what it sends with a form.
+func (c *Client) ask(ctx context.Context, q question) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
 	defer cancel()
-	x := exchange{method: method, address: address}
-	request, err := http.NewRequestWithContext(x.trace(ctx), method, address, form)
+	x := exchange{method: q.method, address: q.address}
+	request, err := http.NewRequestWithContext(x.trace(ctx), q.method, q.address, q.form)
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	maps.Copy(request.Header, header)
-	request.Header.Set("Accept", "application/json")
-	if form != nil {
+	maps.Copy(request.Header, q.header)
+	request.Header.Set("Accept", q.accept)
+	request.Header.Set("User-Agent", userAgent())
+	if q.form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 
@@ -112,113 +152,49 @@ func (c *Client) send(ctx context.Context, method, address string, header http.H
 	}
 	client := http.Client{
 		Transport: transport,
-		// A redirect is another party's word on where the keys are (RFC 8414
-		// §3.2 answers with 200).
+		// A redirect would let another party say where the keys are (RFC 8414 §3.2
+		// answers with 200).
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if c.suspects.end(client.CloseIdleConnections) {
+		request.Close = true // see EndConnections
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, x.failed(err)
+		return nil, c.failed(&x, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		refused := &StatusError{Method: method, URL: address, Status: response.StatusCode}
-		if form != nil {
+		refused := &StatusError{Method: q.method, URL: q.address, Status: response.StatusCode}
+		if q.form != nil {
 			refused.Code = errorCode(response.Body)
 		}
 		return nil, refused
 	}
-	if form != nil && isJWT(response.Header) {
-		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, ErrJWT)
+	if q.form != nil && isJWT(response.Header) {
+		return nil, fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrJWT)
 	}
 	limit := cmp.Or(c.MaxBody, DefaultMaxBody)
 	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
 	if err == nil {
-		// A server that ends a body because we hang up may yet be heard: what it
-		// was cut to is no answer.
+		// A server that ends the body because we hang up may still be heard: a body
+		// that was cut short is not an answer.
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, x.failed(err)
+		return nil, c.failed(&x, err)
 	}
 	if len(body) > limit {
-		return nil, fmt.Errorf("metadata: %s %s: %w", method, address, ErrTooBig)
+		return nil, fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrTooBig)
 	}
 	return body, nil
 }
 
-// CheckURL reports, without asking anybody, whether Get would ask for the URL.
-func (c *Client) CheckURL(address string) error {
-	u, err := url.Parse(address)
-	secure := err == nil && (u.Scheme == "https" || u.Scheme == "http" && c.DangerouslyAllowHTTP)
-	if !secure || u.Hostname() == "" || u.User != nil || u.Opaque != "" || strings.Contains(address, "#") {
-		return fmt.Errorf("metadata: %w", ErrURL)
+// failed returns our error for one of the transport's, and suspects the
+// connection that gave no answer, unless the caller gave up.
+func (c *Client) failed(x *exchange, err error) error {
+	if x.connected.Load() && !errors.Is(err, context.Canceled) {
+		c.suspects.add()
 	}
-	// Not even escaped in the host: net/http maps a name in Unicode to ASCII when
-	// it dials, wide digits to an address, and checkNamed would not have seen it.
-	if strings.ContainsFunc(address+u.Host, isNotPrintableASCII) {
-		return fmt.Errorf("metadata: %w", ErrURL)
-	}
-	// An address of IPv6 may have a zone (RFC 6874). Anywhere else a percent sign
-	// is one more way to write a host that no two readers read alike.
-	if strings.Contains(u.Host, "%") && !strings.HasPrefix(u.Host, "[") {
-		return fmt.Errorf("metadata: %w", ErrURL)
-	}
-	return nil
-}
-
-func isNotPrintableASCII(c rune) bool { return c <= ' ' || c >= 0x7f }
-
-// checkNamed checks a URL that a document from the base URL names. Another host
-// is usual. An address of the local network or the local machine is not, unless
-// the document came from that very host: a document must not aim our requests
-// at our own network.
-func (c *Client) checkNamed(base, address string) error {
-	if err := c.CheckURL(address); err != nil {
-		return err
-	}
-	from, err := url.Parse(base)
-	if err != nil {
-		return fmt.Errorf("metadata: %w", ErrURL)
-	}
-	to, err := url.Parse(address)
-	if err != nil {
-		return fmt.Errorf("metadata: %w", ErrURL)
-	}
-	if to.Hostname() != from.Hostname() && isLocal(to.Hostname()) {
-		return fmt.Errorf("metadata: %w", ErrLocal)
-	}
-	return nil
-}
-
-// ErrLocal: a document names an address of the local network or machine, and
-// did not come from there.
-var ErrLocal = errors.New("the URL names a local address, which its issuer does not have")
-
-// isLocal reports whether a host is plainly no public one. It resolves no names:
-// what a public name stands for is its owner's and the resolver's matter.
-func isLocal(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		// A name whose last label begins with a digit is an address in a form
-		// that some resolvers read (127.1, 0x7f000001) and no public name.
-		last := host[strings.LastIndexByte(host, '.')+1:]
-		return last == "" || '0' <= last[0] && last[0] <= '9'
-	}
-	address = address.Unmap()
-	return !address.IsGlobalUnicast() || address.IsPrivate() ||
-		slices.ContainsFunc(localPrefixes, func(p netip.Prefix) bool { return p.Contains(address) })
-}
-
-// localPrefixes are what netip does not know as local.
-var localPrefixes = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),      // this network: RFC 1122 §3.2.1.3
-	netip.MustParsePrefix("100.64.0.0/10"),  // shared: RFC 6598, and a cloud's metadata service
-	netip.MustParsePrefix("::/96"),          // IPv4 in IPv6, deprecated: RFC 4291 §2.5.5.1
-	netip.MustParsePrefix("64:ff9b::/96"),   // any IPv4 address, by NAT64: RFC 6052
-	netip.MustParsePrefix("64:ff9b:1::/48"), // the same: RFC 8215
+	return x.failed(err)
 }

@@ -1,10 +1,11 @@
-// Package metadata reads what an authorization server says of itself (RFC 8414,
-// OpenID Connect Discovery, and the members that RFC 8705 adds), and says what a
-// resource server says of itself (RFC 9728).
+// Package metadata reads the metadata of an authorization server (RFC 8414,
+// OpenID Connect Discovery, and the members that RFC 8705 adds), and serves
+// that of a resource server (RFC 9728).
 //
-// [Client] is also the one way by which this library asks anything: the limits
-// that it sets hold for metadata, key sets and introspection alike.
+// Every request that this library itself sends to an authorization server goes
+// through [Client]: its limits hold for metadata, key sets and introspection
+// alike.
 //
 // [Resource] serves protected resource metadata, made from the guards in front
-// of the resource, so that it promises what they enforce and no more.
+// of the resource, so that it states exactly what they enforce.
 package metadata

@@ -3,6 +3,7 @@ package metadata
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,12 +19,17 @@ import (
 type exchange struct {
 	method, address  string
 	began, connected atomic.Bool
+	reused, answered atomic.Bool
 }
 
 func (x *exchange) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { x.began.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.connected.Store(true)
+			x.reused.Store(info.Reused)
+		},
+		GotFirstResponseByte: func() { x.answered.Store(true) },
 	})
 }
 
@@ -32,10 +38,28 @@ func (x *exchange) failed(err error) error {
 	if asked, ok := err.(*url.Error); ok {
 		err = asked.Err // we say ourselves what was asked for
 	}
-	if x.method == http.MethodPost {
-		err = x.withoutAnswer(err)
+	noConnection := x.began.Load() && !x.connected.Load()
+	ended := x.reused.Load() && !x.answered.Load() && !isTimeout(err) && !errors.Is(err, context.Canceled)
+	if x.method == http.MethodPost && !noConnection {
+		err = withoutAnswer(err)
+	}
+	if ended {
+		return fmt.Errorf("metadata: %s %s: %w: %w", x.method, x.address, ErrConnectionEnded, err)
+	}
+	if noConnection {
+		return fmt.Errorf("metadata: %s %s: %w: %w%s", x.method, x.address, ErrNoConnection, err, whatMends(err))
 	}
 	return fmt.Errorf("metadata: %s %s: %w", x.method, x.address, err)
+}
+
+// whatMends names the option to set for a server whose CA is not known here, or
+// returns "".
+func whatMends(err error) string {
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return "; add its CA to the RootCAs of the option Transport (see metadata.NewTransport)"
+	}
+	return ""
 }
 
 // withoutAnswer keeps the server's words out of a transport's error. net/http
@@ -43,13 +67,10 @@ func (x *exchange) failed(err error) error {
 // away, and the server may have put there what it was sent, in one encoding or
 // another: to search for that would be to guess.
 //
-// A request that got no connection has been sent to nobody: the error is whole.
-// Of another it is one that holds addresses, certificates and fixed texts, or
-// its type alone.
-func (x *exchange) withoutAnswer(err error) error {
-	if x.began.Load() && !x.connected.Load() {
-		return err
-	}
+// A request that got no connection has been sent to nobody: its error is kept
+// whole. Of any other request's error, only a part that holds addresses,
+// certificates and fixed texts is kept, or else its type alone.
+func withoutAnswer(err error) error {
 	var operation *net.OpError // refused, reset, a TLS alert
 	var certificate *tls.CertificateVerificationError
 	switch {
@@ -63,12 +84,16 @@ func (x *exchange) withoutAnswer(err error) error {
 			return known
 		}
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if isTimeout(err) {
 		return os.ErrDeadlineExceeded
 	}
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner
 	}
 	return fmt.Errorf("no answer that can be read: a %T, whose text may repeat what was sent", err)
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }

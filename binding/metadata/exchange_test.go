@@ -31,7 +31,7 @@ const (
 )
 
 // post sends a token and a credential, with time enough for a busy machine.
-func post(client metadata.Client, address string) error {
+func post(client *metadata.Client, address string) error {
 	if client.Timeout == 0 {
 		client.Timeout = time.Minute
 	}
@@ -86,14 +86,14 @@ func TestNoErrorOfPostFormRepeatsWhatWasSent(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewTLSServer(hijacked(respond))
 			t.Cleanup(server.Close)
-			err := post(metadata.Client{Transport: server.Client().Transport}, server.URL)
+			err := post(&metadata.Client{Transport: server.Client().Transport}, server.URL)
 			requireNothingSent(t, err)
 			require.Contains(t, err.Error(), "metadata: POST "+server.URL+": no answer that can be read")
 		})
 	}
 	t.Run("by a transport of the user's", func(t *testing.T) {
 		t.Parallel()
-		err := post(metadata.Client{Transport: repeating{}}, "https://auth.example")
+		err := post(&metadata.Client{Transport: repeating{}}, "https://auth.example")
 		requireNothingSent(t, err)
 		require.Contains(t, err.Error(), "a metadata_test.repeated, whose text may repeat what was sent")
 	})
@@ -127,7 +127,7 @@ func TestNoErrorOfPostFormRepeatsWhatWasSentOverHTTP2(t *testing.T) {
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	err := post(metadata.Client{Transport: server.Client().Transport}, server.URL)
+	err := post(&metadata.Client{Transport: server.Client().Transport}, server.URL)
 	requireNothingSent(t, err)
 	require.Contains(t, err.Error(), "GoAwayError, whose text may repeat what was sent")
 }
@@ -233,9 +233,9 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 			t.Cleanup(server.Close)
 			transport := server.Client().Transport.(*http.Transport).Clone()
 			t.Cleanup(transport.CloseIdleConnections)
-			client := metadata.Client{Transport: transport}
+			client := &metadata.Client{Transport: transport}
 			if test.client != nil {
-				test.client(&client, transport)
+				test.client(client, transport)
 			}
 			err := post(client, server.URL)
 			requireNothingSent(t, err)
@@ -263,7 +263,7 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 	t.Run("a certificate that another transport refuses", func(t *testing.T) {
 		t.Parallel()
 		refused := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
-		err := post(metadata.Client{Transport: failing{refused}}, "https://auth.example")
+		err := post(&metadata.Client{Transport: failing{refused}}, "https://auth.example")
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
 		require.EqualError(t, err, "metadata: POST https://auth.example: "+refused.Error())
 	})
@@ -271,7 +271,7 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 		t.Parallel()
 		server := httptest.NewServer(nil)
 		t.Cleanup(server.Close)
-		err := post(metadata.Client{}, strings.Replace(server.URL, "http:", "https:", 1))
+		err := post(&metadata.Client{}, strings.Replace(server.URL, "http:", "https:", 1))
 		require.ErrorIs(t, err, http.ErrSchemeMismatch)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -77,4 +78,12 @@ func requireRead(t *testing.T, text string) *metadata.AuthorizationServer {
 	server, err := read(t.Context(), text)
 	require.NoError(t, err)
 	return server
+}
+
+// connected tells that a request has a connection, as net/http does.
+func connected(r *http.Request) {
+	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+		trace.GetConn(r.URL.Host)
+		trace.GotConn(httptrace.GotConnInfo{})
+	}
 }

@@ -18,7 +18,7 @@ import (
 const postCanary = "canary-that-no-error-holds"
 
 // postTo sends a form to a server that answers so.
-func postTo(t *testing.T, client metadata.Client, handler http.HandlerFunc) ([]byte, error) {
+func postTo(t *testing.T, client *metadata.Client, handler http.HandlerFunc) ([]byte, error) {
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
 	t.Cleanup(server.Close)
@@ -28,7 +28,7 @@ func postTo(t *testing.T, client metadata.Client, handler http.HandlerFunc) ([]b
 
 func TestPostFormSendsAForm(t *testing.T) {
 	t.Parallel()
-	body, err := postTo(t, metadata.Client{}, func(w http.ResponseWriter, r *http.Request) {
+	body, err := postTo(t, &metadata.Client{}, func(w http.ResponseWriter, r *http.Request) {
 		sent, _ := io.ReadAll(r.Body)
 		_, _ = io.WriteString(w, strings.Join([]string{
 			r.Method, r.Header.Get("Content-Type"), r.Header.Get("Accept"), r.Header.Get("Authorization"), string(sent),
@@ -60,7 +60,7 @@ func TestPostFormHasTheLimitsOfGet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, err := postTo(t, metadata.Client{MaxBody: 1000, Timeout: time.Second}, test.handler)
+			body, err := postTo(t, &metadata.Client{MaxBody: 1000, Timeout: time.Second}, test.handler)
 			if test.want == nil {
 				require.NoError(t, err)
 				require.Len(t, body, 1000)
@@ -92,7 +92,7 @@ func TestPostFormReadsTheErrorCodeAndNothingElse(t *testing.T) {
 		``:                                                    "",
 		`{"error":"invalid_client","error_description":"` + strings.Repeat("a", 16<<10) + `"}`: "",
 	} {
-		_, err := postTo(t, metadata.Client{}, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := postTo(t, &metadata.Client{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, body)
 		})

@@ -46,7 +46,7 @@ func ExampleNewResource() {
 
 	r := httptest.NewRequest(http.MethodGet, api+"/accounts", nil)
 	_, err = guard.Admit(r)
-	fmt.Println(binding.AsError(err).Challenge())
+	fmt.Println(binding.AsError(err).Challenges()[0])
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address, nil))
 	fmt.Println(w.Body)
@@ -81,7 +81,7 @@ func ExampleClient_AuthorizationServer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(server.Issuer == as.Issuer(), server.JWKSURI == as.JWKSURL(), server.CertificateBoundAccessTokens)
+	fmt.Println(server.Issuer == as.Issuer(), server.JWKSURI == as.URL(bindingtest.JWKSPath), server.CertificateBoundAccessTokens)
 	// Output: true true true
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,8 @@ import (
 	"github.com/certbound/certbound/binding/metadata"
 )
 
+const resourceURL = "https://api.bank.example/.well-known/oauth-protected-resource"
+
 // refuseAll verifies no token.
 type refuseAll struct{ binding.TokenVerifier }
 
@@ -20,7 +23,7 @@ func guardWith(t *testing.T, policy binding.Policy) *binding.Guard {
 	t.Helper()
 	guard, err := binding.New(binding.Config{Tokens: &refuseAll{}, Policy: policy})
 	require.NoError(t, err)
-	require.Equal(t, policy, guard.Policy())
+	require.Equal(t, policy, guard.Requirements().Policy)
 	return guard
 }
 
@@ -63,7 +66,7 @@ func TestResourceIsAtTheURLThatItsNameSays(t *testing.T) {
 			config.Resource = resource
 			r, err := metadata.NewResource(config)
 			require.NoError(t, err)
-			require.Equal(t, want, r.URL())
+			require.True(t, strings.HasSuffix(want, r.Path()))
 			_, err = binding.New(binding.Config{Tokens: &refuseAll{}, ResourceMetadata: address})
 			require.NoError(t, err, "it is good for the challenge")
 
@@ -96,7 +99,7 @@ func TestResourceDocument(t *testing.T) {
 	t.Parallel()
 	r, err := metadata.NewResource(resourceConfig(t))
 	require.NoError(t, err)
-	w := getResource(t, r, http.MethodGet, r.URL())
+	w := getResource(t, r, http.MethodGet, resourceURL)
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	require.Equal(t, "public, max-age=600", w.Header().Get("Cache-Control"))
@@ -108,7 +111,7 @@ func TestResourceDocument(t *testing.T) {
 		"tls_client_certificate_bound_access_tokens": true
 	}`, w.Body.String())
 
-	head := getResource(t, r, http.MethodHead, r.URL())
+	head := getResource(t, r, http.MethodHead, resourceURL)
 	require.Equal(t, http.StatusOK, head.Code)
 	require.Equal(t, w.Header(), head.Header())
 	require.Zero(t, head.Body.Len())
@@ -117,18 +120,56 @@ func TestResourceDocument(t *testing.T) {
 	config.Scopes = nil
 	r, err = metadata.NewResource(config)
 	require.NoError(t, err)
-	require.NotContains(t, getResource(t, r, http.MethodGet, r.URL()).Body.String(), "scopes_supported", "RFC 9728 §3.2: no empty list")
+	require.NotContains(t, getResource(t, r, http.MethodGet, resourceURL).Body.String(), "scopes_supported", "RFC 9728 §3.2: no empty list")
 }
 
 func TestResourceTakesGETAndHEADAlone(t *testing.T) {
 	t.Parallel()
 	r, err := metadata.NewResource(resourceConfig(t))
 	require.NoError(t, err)
-	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions, http.MethodTrace} {
-		w := getResource(t, r, method, r.URL())
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace} {
+		w := getResource(t, r, method, resourceURL)
 		require.Equal(t, http.StatusMethodNotAllowed, w.Code, method)
-		require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
+		require.Equal(t, "GET, HEAD, OPTIONS", w.Header().Get("Allow"))
 		require.Empty(t, w.Header().Get("Cache-Control"))
+	}
+}
+
+// N/438: a browser's script of another origin may read the document.
+func TestResourceAcrossOrigins(t *testing.T) {
+	t.Parallel()
+	r, err := metadata.NewResource(resourceConfig(t))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		method, url string
+		status      int
+	}{
+		"N/438 GET":             {http.MethodGet, resourceURL, 200},
+		"N/438 HEAD":            {http.MethodHead, resourceURL, 200},
+		"N/438 OPTIONS":         {http.MethodOptions, resourceURL, 204},
+		"N/438 GET elsewhere":   {http.MethodGet, resourceURL + "/x", 404},
+		"N/438 OPTIONS there":   {http.MethodOptions, resourceURL + "/x", 404},
+		"N/438 another method":  {http.MethodPost, resourceURL, 405},
+		"N/437 the zero value ": {http.MethodGet, "/", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			resource := r
+			if test.url == "/" {
+				resource = new(metadata.Resource)
+			}
+			w := getResource(t, resource, test.method, test.url)
+			require.Equal(t, test.status, w.Code)
+			require.Equal(t, []string{"*"}, w.Header().Values("Access-Control-Allow-Origin"))
+			require.Empty(t, w.Header().Values("Access-Control-Allow-Credentials"))
+			require.Equal(t, []string{"nosniff"}, w.Header().Values("X-Content-Type-Options"), "N/437")
+			preflight := test.status == 204
+			require.Equal(t, preflight, w.Header().Get("Access-Control-Allow-Methods") == "GET, HEAD")
+			require.Equal(t, preflight, w.Header().Get("Access-Control-Allow-Headers") == "*")
+			if preflight {
+				require.Zero(t, w.Body.Len())
+			}
+		})
 	}
 }
 
@@ -155,7 +196,7 @@ func TestResourcePromisesBoundTokensOnlyIfEveryGuardRequiresThem(t *testing.T) {
 			r, err := metadata.NewResource(config)
 			require.NoError(t, err)
 			var document map[string]any
-			require.NoError(t, json.Unmarshal(getResource(t, r, http.MethodGet, r.URL()).Body.Bytes(), &document))
+			require.NoError(t, json.Unmarshal(getResource(t, r, http.MethodGet, resourceURL).Body.Bytes(), &document))
 			require.Equal(t, test.want, document["tls_client_certificate_bound_access_tokens"])
 		})
 	}
@@ -217,9 +258,9 @@ func TestResourceConfigIsCopied(t *testing.T) {
 	config := resourceConfig(t)
 	r, err := metadata.NewResource(config)
 	require.NoError(t, err)
-	before := getResource(t, r, http.MethodGet, r.URL()).Body.String()
+	before := getResource(t, r, http.MethodGet, resourceURL).Body.String()
 	config.Scopes[0], config.AuthorizationServers[0], config.Guards[0] = "admin", "https://evil.example", nil
-	require.Equal(t, before, getResource(t, r, http.MethodGet, r.URL()).Body.String())
+	require.Equal(t, before, getResource(t, r, http.MethodGet, resourceURL).Body.String())
 }
 
 func TestResourceBehindAServeMux(t *testing.T) {

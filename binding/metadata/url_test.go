@@ -120,6 +120,23 @@ var localHosts = map[string]string{
 	"compatible, in IPv6":      "[::127.0.0.1]",
 	"by a NAT64 of one's own":  "[64:ff9b:1::a9fe:a9fe]",
 	"broadcast":                "255.255.255.255",
+	"M/414 loopback, a zone":   "[::1%25lo]",
+	"M/414 nothing, a zone":    "[::%25lo]",
+	"M/414 mapped, a zone":     "[::ffff:127.0.0.1%25lo]",
+	"M/414 compatible, zone":   "[::127.0.0.1%25lo]",
+	"M/414 NAT64, a zone":      "[64:ff9b::7f00:1%25lo]",
+	"M/414 public, a zone":     "[2606:2800:220:1::1%25lo]",
+	"M/414 protocols":          "192.0.0.170",
+	"M/414 relays of 6to4":     "192.88.99.1",
+	"M/414 benchmarks":         "198.18.0.1",
+	"M/414 its last address":   "198.19.255.255",
+	"M/414 reserved":           "240.0.0.1",
+	"M/414 6to4":               "[2002:7f00:1::1]",
+	"M/414 Teredo":             "[2001:0:7f00:1::1]",
+	"M/414 translated":         "[::ffff:0:127.0.0.1]",
+	"M/414 discarded":          "[100::1]",
+	"M/414 site-local":         "[fec0::1]",
+	"M/414 its last ":          "[feff::1]",
 	"multicast":                "224.0.0.1",
 	"multicast in IPv6":        "[ff02::1]",
 	"localhost":                "localhost",
@@ -150,13 +167,23 @@ func TestLocalAddresses(t *testing.T) {
 			require.Empty(t, server.TokenEndpoint)
 			require.Equal(t, map[string]string{"token_endpoint": ""}, server.MTLSEndpointAliases)
 			require.Empty(t, server.MTLSEndpoint("token_endpoint"))
-			_, err := read(t.Context(), document(map[string]any{"jwks_uri": endpoint}))
-			require.ErrorIs(t, err, metadata.ErrMalformed)
+			keys := requireRead(t, document(map[string]any{"jwks_uri": endpoint}))
+			require.Empty(t, keys.JWKSURI)
+			for _, need := range []struct {
+				server      *metadata.AuthorizationServer
+				member      string
+				certificate bool
+			}{{keys, "jwks_uri", false}, {server, "token_endpoint", false}, {server, "token_endpoint", true}} {
+				_, err := need.server.NeedURL(need.member, need.certificate) // M/401, N/435
+				require.ErrorIs(t, err, metadata.ErrLocal)
+				require.ErrorContains(t, err, endpoint)
+				require.ErrorContains(t, err, need.member)
+			}
 
 			// The twin: the document came from that very host, on whichever port.
 			base := "https://" + host + ":8443/m"
 			client := metadata.Client{Transport: &fixture{documents: map[string]string{base: text}}}
-			server, err = client.AuthorizationServerAt(t.Context(), issuer, base)
+			server, err := client.AuthorizationServerAt(t.Context(), issuer, base)
 			require.NoError(t, err)
 			require.Equal(t, endpoint, server.TokenEndpoint)
 
@@ -180,6 +207,11 @@ func TestLocalAddresses(t *testing.T) {
 		"a public IPv6 address":   "[2606:2800:220:1::1]",
 		"beside NAT64":            "[64:ff9c::1]",
 		"above this network":      "1.0.0.1",
+		"beside the protocols":    "192.0.1.1",
+		"beside benchmarks":       "198.20.0.1",
+		"below what is reserved":  "223.255.255.255",
+		"beside 6to4":             "[2003::1]",
+		"beside the protocols 6":  "[2001:200::1]",
 		"a name that ends so":     "notlocalhost",
 		"a label with a digit":    "1.example",
 		"a name of digits inside": "a1.b2.example",

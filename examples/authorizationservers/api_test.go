@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/examples/internal/processlog"
 )
 
 var frameworks = []string{"nethttp", "echo", "gin"}
@@ -18,7 +20,7 @@ var frameworks = []string{"nethttp", "echo", "gin"}
 // An api is a running examples/server.
 type api struct {
 	url string
-	log *lockedBuffer
+	log *processlog.Buffer
 }
 
 // startAPI starts examples/server for an issuer. That and the audience is all it
@@ -31,7 +33,7 @@ func startAPI(t *testing.T, pki pki, issuer, framework string, more ...string) *
 		"-framework", framework, "-listen", "127.0.0.1:0", "-tls-cert", certificate, "-tls-key", key,
 		"-issuer", issuer, "-audience", audience, "-as-ca", writeFile(t, folder, "ca.pem", pki.RootPEM()),
 	}, more...)...)
-	a := &api{log: &lockedBuffer{}}
+	a := &api{log: &processlog.Buffer{}}
 	command.Stderr = a.log
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)

@@ -19,27 +19,32 @@ func testTheClientProgram(t *testing.T, w *world) {
 			t.Parallel()
 			r := w.clients["PS256."+method]
 			certificate, key, assertionKey := r.files(t)
-			flags := []string{
-				"-issuer", w.issuer, "-client-id", r.id, "-auth", method, "-cert", certificate, "-key", key,
-				"-ca", writeFile(t, t.TempDir(), "ca.pem", w.pki.RootPEM()),
-				"-scope", "accounts", "-param", "resource=" + audience, "-url", a.url + "/whoami",
-			}
+			flags := []string{"-auth", method, "-cert", certificate, "-key", key}
 			if assertionKey != "" {
 				flags = append(flags, "-assertion-key", assertionKey)
 			}
-			command := exec.Command(clientProgram, flags...)
-			var stdout, stderr strings.Builder
-			command.Stdout, command.Stderr = &stdout, &stderr
-			require.NoError(t, command.Run(), stderr.String())
-			require.Empty(t, stderr.String())
-			require.Contains(t, stdout.String(), "-> 200 OK\n")
-			lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-			var who map[string]any
-			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &who), stdout.String())
+			who := runClientProgram(t, w, r, a, flags...)
 			require.Equal(t, map[string]any{
 				"iss": w.issuer, "sub": r.id, "client_id": r.id, "scope": "accounts",
 				"x5t#S256": bindingtest.Thumbprint(r.certificate.Leaf),
 			}, who)
 		})
 	}
+}
+
+// runClientProgram returns what the API says to the client program.
+func runClientProgram(t *testing.T, w *world, r registration, a *api, more ...string) (who map[string]any) {
+	t.Helper()
+	command := exec.Command(clientProgram, append([]string{
+		"-issuer", w.issuer, "-client-id", r.id, "-ca", writeFile(t, t.TempDir(), "ca.pem", w.pki.RootPEM()),
+		"-scope", "accounts", "-param", "resource=" + audience, "-url", a.url + "/whoami",
+	}, more...)...)
+	var stdout, stderr strings.Builder
+	command.Stdout, command.Stderr = &stdout, &stderr
+	require.NoError(t, command.Run(), stderr.String())
+	require.Empty(t, stderr.String())
+	require.Contains(t, stdout.String(), "-> 200 OK\n")
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &who), stdout.String())
+	return who
 }

@@ -1,7 +1,8 @@
 // Package authorizationservers holds tests of Certbound with real authorization
 // servers: go-oidc (github.com/luikyv/go-oidc), in this process, and
-// oidc-provider (npm), as a process of Node's. It is a module of its own, so that
-// no user of the library gets to see what it requires.
+// oidc-provider (npm), as a process of Node's. With DPoP (RFC 9449) there are
+// clients of others besides: oauth4webapi and dpop (npm). It is a module of its
+// own, so that no user of the library gets to see what it requires.
 //
 //	(cd examples/authorizationservers/oidc-provider && npm ci --ignore-scripts)
 //	(cd examples/authorizationservers && go test -race ./...)

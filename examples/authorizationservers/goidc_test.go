@@ -52,6 +52,7 @@ func startGoOIDC(t *testing.T, pki pki, formats []string, clients map[string]reg
 		provider.WithPrivateKeyJWTAuthn(goidc.SigAlgES256),
 		provider.WithSecretBasicAuthn(),
 		provider.WithMTLS(provider.MTLSConfig{Host: mtlsHost, ClientCert: presentedCertificate}, provider.WithMTLSTokenBinding()),
+		provider.WithDPoP([]goidc.SignatureAlgorithm{goidc.SigAlgES256, goidc.SigAlgPS256, goidc.SigAlgRS256}),
 		provider.WithTokenOptions(func(_ context.Context, _ *goidc.Grant, c *goidc.Client) goidc.TokenOptions {
 			r, lifetime := clients[c.ID], 300
 			if r.lifetime != 0 {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/examples/internal/processlog"
 )
 
 const oidcProviderFolder = "oidc-provider"
@@ -43,7 +45,7 @@ func startOIDCProvider(t *testing.T, pki pki, formats []string, clients map[stri
 
 	command := exec.Command(node, "server.mjs")
 	command.Dir = oidcProviderFolder
-	var stderr lockedBuffer
+	var stderr processlog.Buffer
 	command.Stderr = &stderr
 	stdin, err := command.StdinPipe()
 	require.NoError(t, err)

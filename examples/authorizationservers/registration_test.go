@@ -55,7 +55,8 @@ func newPKI(t *testing.T) pki {
 type registration struct {
 	id          string // FORMAT.METHOD, and what else is special
 	method      string
-	bound       bool            // its tokens are
+	bound       bool            // its tokens are, to its certificate
+	proves      bool            // its tokens are bound to a DPoP key
 	lifetime    time.Duration   // of its tokens; 0: the server's own
 	certificate tls.Certificate // that it presents
 	secret      string
@@ -86,8 +87,7 @@ func register(t *testing.T, pki pki, formats []string) map[string]registration {
 		require.NoError(t, err)
 		switch method {
 		case privateKeyJWT:
-			r.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-			require.NoError(t, err)
+			r.key = newKey(t)
 		case clientSecretBasic:
 			r.secret = rand.Text()
 		}
@@ -102,11 +102,24 @@ func register(t *testing.T, pki pki, formats []string) map[string]registration {
 		}
 	}
 	add("ES256.unbound", clientSecretBasic, func(r *registration) { r.bound = false })
+	for _, format := range []string{"ES256", opaque} {
+		// A name of letters and digits alone: not everybody agrees how others are
+		// written under Basic (RFC 6749 §2.3.1).
+		add(format, clientSecretBasic, func(r *registration) { r.bound, r.proves = false, true })
+	}
+	add("PS256.proving", privateKeyJWT, func(r *registration) { r.bound, r.proves = false, true })
 	add("ES256.expired", tlsClientAuth, func(r *registration) { r.lifetime = -time.Hour })
 	for _, method := range methods {
 		add(asAPI(method), method, nil)
 	}
 	return all
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	return key
 }
 
 // metadata is the registration as RFC 7591 §2 and RFC 8705 §2, §3.4 name it.
@@ -120,6 +133,7 @@ func (r registration) metadata(t *testing.T) json.RawMessage {
 		"redirect_uris":              []string{},
 		"scope":                      scope,
 		"tls_client_certificate_bound_access_tokens": r.bound,
+		"dpop_bound_access_tokens":                   r.proves,
 	}
 	switch r.method {
 	case tlsClientAuth:

@@ -41,6 +41,8 @@ var tests = []struct {
 	{"opaque bound tokens", testOpaqueBoundTokens},
 	{"opaque bound tokens at examples/server", testOpaqueBoundTokensAtTheServer},
 	{"the client program", testTheClientProgram},
+	{"foreign clients with DPoP keys", testForeignClients},
+	{"the client program with a DPoP key", testTheClientProgramProves},
 }
 
 func TestAuthorizationServers(t *testing.T) {

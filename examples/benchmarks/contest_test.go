@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/examples/benchmarks/internal/subject"
 )
 
@@ -26,16 +28,16 @@ func TestEachContenderDoesTheWork(t *testing.T) {
 
 			good, err := contest.Issuer.NewToken(contest.Certificate)
 			require.NoError(t, err)
-			expired, err := contest.Issuer.ExpiredToken(contest.Certificate)
+			expired, err := contest.Issuer.Token(bindingtest.TokenSpec{Certificate: contest.Certificate, ExpiresIn: -time.Hour})
 			require.NoError(t, err)
-			forged, err := contest.Issuer.ForgedToken(contest.Certificate)
+			forged, err := contest.Issuer.Token(bindingtest.TokenSpec{Certificate: contest.Certificate, ForgedSignature: true})
 			require.NoError(t, err)
 			stranger, err := subject.NewIssuer(algorithm, 0)
 			require.NoError(t, err)
 			t.Cleanup(stranger.Close)
 			foreign, err := stranger.NewToken(contest.Certificate)
 			require.NoError(t, err)
-			unbound, err := contest.Issuer.UnboundToken()
+			unbound, err := contest.Issuer.Token(bindingtest.TokenSpec{})
 			require.NoError(t, err)
 
 			for _, contender := range contest.Contenders {
@@ -127,7 +129,7 @@ func TestEachEncodingIsRead(t *testing.T) {
 	t.Parallel()
 	certificate, err := subject.NewClientCertificate()
 	require.NoError(t, err)
-	require.Len(t, subject.Encodings(), 11)
+	require.Len(t, subject.Encodings(), 12)
 	for _, encoding := range subject.Encodings() {
 		r, source, err := subject.Forward(encoding, certificate)
 		require.NoError(t, err)

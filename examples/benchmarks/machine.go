@@ -33,7 +33,10 @@ func versions() string {
 		{"golang-jwt", "github.com/golang-jwt/jwt/v5"},
 		{"go-oidc", "github.com/coreos/go-oidc/v3"},
 		{"jwx", "github.com/lestrrat-go/jwx/v2"},
+		{"go-jose", "github.com/go-jose/go-jose/v4"},
 		{"auth0/go-jwt-middleware", "github.com/auth0/go-jwt-middleware/v2"},
+		{"go-redis", "github.com/redis/go-redis/v9"},
+		{"auth0/go-jwt-middleware", "github.com/auth0/go-jwt-middleware/v3"},
 	} {
 		for _, module := range info.Deps {
 			if module.Path == library.module {

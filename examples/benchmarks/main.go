@@ -3,10 +3,11 @@
 //	go test -bench . -count 10     the ordinary benchmarks of Go, in the processor time of one machine
 //	go run .                       the same and more, in ratios that hold on a busy machine too, beside their targets
 //	go run . verify server         parts of it
-//	go run . -readme ../../README.md     and puts the short table into the README, and the whole into RESULTS.md
-//	go run . -load                       a server under load instead: latencies, and processor time
+//	go run . -results RESULTS.md   and puts the table into that file
+//	go run . -load                 a server under load instead: latencies, and processor time
 //
-// With go run it takes some minutes, draws chart.svg, which stands in the README, and ends with 1 if a target is missed.
+// With go run it takes some minutes, and ends with 1 if a target is missed. The part replays starts a redis-server, which must
+// be installed.
 package main
 
 import (
@@ -35,11 +36,9 @@ func command(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.chart, "chart", "chart.svg", "write the chart to this `file`, if the part verify is measured")
 	flags.BoolVar(&o.once, "once", false, "as briefly as can be, to see that it works: nothing is judged, and no file written")
 	flags.BoolVar(&o.load, "load", false, "instead, put load on a server and tell how long it takes to answer")
-	flags.StringVar(&o.readme, "readme", "", "put the short table into this `file`, and the whole into that of -results")
-	flags.StringVar(&o.results, "results", "RESULTS.md", "the `file` for the whole table, with -readme")
+	flags.StringVar(&o.results, "results", "", "put the table into this `file`")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: go run . [flags] [part ...]\n\nIt takes minutes. Without a part it measures all of them: %s.\n\n",
 			strings.Join(partNames(), ", "))
@@ -65,14 +64,14 @@ func command(args []string, stdout, stderr io.Writer) int {
 
 // options are what the command line says.
 type options struct {
-	parts                  []string
-	once, load             bool
-	chart, readme, results string
+	parts      []string
+	once, load bool
+	results    string
 }
 
 func (o options) check() error {
-	if o.readme != "" && len(o.parts) > 0 {
-		return errors.New("benchmarks: the table for a README is the whole")
+	if o.results != "" && len(o.parts) > 0 {
+		return errors.New("benchmarks: the table of -results is the whole")
 	}
 	for _, name := range o.parts {
 		if !slices.Contains(partNames(), name) {
@@ -107,23 +106,11 @@ func (o options) run(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// write writes the files that come of a run.
+// write writes the file that comes of a run.
 func (r *run) write(o options) error {
-	if len(r.standings) > 0 {
-		drawing, err := report.Chart(panels(r.standings), machine(), versions())
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.chart, []byte(drawing), 0o644); err != nil {
-			return err
-		}
-	}
-	if o.readme == "" {
+	if o.results == "" {
 		return nil
 	}
 	measured := fmt.Sprintf("\nMeasured on %s, with %s.\n", machine(), versions())
-	if err := report.WriteTable(o.results, report.Markdown(r.rows)+measured); err != nil {
-		return err
-	}
-	return report.WriteTable(o.readme, report.Markdown(report.Brief(r.rows))+measured)
+	return report.WriteTable(o.results, report.Markdown(r.rows)+measured)
 }

@@ -31,7 +31,7 @@ func (r *run) server() (err error) {
 			return err
 		}
 		ratio := measure.Ratio(guarded, bare).Median
-		r.add(report.AtMost("server over mutual TLS, seen tokens: processor time of a request", protocol(version), "%.3f × bare", serverLimit, ratio).InBrief())
+		r.add(report.AtMost("server over mutual TLS, seen tokens: processor time of a request", protocol(version), "%.3f × bare", serverLimit, ratio))
 	}
 	return nil
 }

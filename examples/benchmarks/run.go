@@ -14,11 +14,10 @@ import (
 
 // A run is one going through all that is measured.
 type run struct {
-	once      bool // see that it works: everything as briefly as can be
-	progress  io.Writer
-	rows      []report.Row
-	standings []standing
-	start     time.Time
+	once     bool // see that it works: everything as briefly as can be
+	progress io.Writer
+	rows     []report.Row
+	start    time.Time
 }
 
 // A part is something that can be measured by itself.
@@ -31,10 +30,16 @@ var parts = []part{
 	{"verify", (*run).verify},
 	{"adapters", (*run).adapters},
 	{"server", (*run).server},
+	{"grpc", (*run).grpc},
 	{"keys", (*run).keys},
 	{"tokens", (*run).tokens},
 	{"goroutines", (*run).goroutines},
 	{"refused", (*run).refused},
+	{"replays", (*run).replays},
+	{"proofs", (*run).proofs},
+	{"issuers", (*run).issuers},
+	{"opaque", (*run).opaque},
+	{"sizes", (*run).sizes},
 }
 
 func partNames() []string {

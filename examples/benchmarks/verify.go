@@ -97,25 +97,24 @@ func (r *run) contest(t target) (err error) {
 		return err
 	}
 	s := standing{t.algorithm, samples}
-	r.standings = append(r.standings, s)
 
 	bare, first, seen := s.of(subject.BareName), s.of(subject.FirstName), s.of(subject.SeenName)
 	r.add(
-		report.AtMost("first time", t.algorithm, "%.2f × bare", t.first, measure.Ratio(first, bare).Median).InBrief(),
+		report.AtMost("first time", t.algorithm, "%.2f × bare", t.first, measure.Ratio(first, bare).Median),
 		report.AtMost("first time: allocations more than bare", t.algorithm, "%.0f", firstAllocations,
 			allocations[subject.FirstName]-allocations[subject.BareName]),
 	)
 	if t.seen > 0 {
 		r.add(report.AtMost("seen token, through bindhttp to the handler", t.algorithm, "%.1f %% of bare", t.seen,
-			100*measure.Ratio(seen, bare).Median).InBrief())
+			100*measure.Ratio(seen, bare).Median))
 	}
 	r.add(report.AtMost("seen token, through bindhttp: allocations", t.algorithm, "%.0f", seenAllocations, allocations[subject.SeenName]))
 	peer, times := s.fastestPeer(subject.FirstName)
 	r.add(report.NewRow("fastest of the other libraries, to a first time", "more than 1.00 ×", t.algorithm,
-		fmt.Sprintf("%.2f × (%s)", times, peer), times > 1).InBrief())
+		fmt.Sprintf("%.2f × (%s)", times, peer), times > 1))
 	peer, times = s.fastestPeer(subject.SeenName)
 	r.add(report.NewRow("fastest of the other libraries, to a seen token", fmt.Sprintf("at least %d ×", seenTimesFaster), t.algorithm,
-		fmt.Sprintf("%.1f × (%s)", times, peer), times >= seenTimesFaster).InBrief())
+		fmt.Sprintf("%.1f × (%s)", times, peer), times >= seenTimesFaster))
 	return nil
 }
 
@@ -131,26 +130,4 @@ func workOf(contender *subject.Contender, pool int) measure.Work {
 		}
 	}
 	return work
-}
-
-// panels are for the chart.
-func panels(standings []standing) []report.Panel {
-	var all []report.Panel
-	for _, s := range standings {
-		p := report.Panel{Algorithm: s.algorithm}
-		for _, sample := range s.samples {
-			b := report.Bar{Label: sample.Name, Kind: report.Other, Times: measure.Ratio(sample, s.of(subject.BareName)).Median}
-			switch sample.Name {
-			case subject.BareName:
-				b.Label, b.Kind = "signature alone", report.Bare
-			case subject.FirstName:
-				b.Label, b.Kind = "certbound, first", report.Ours
-			case subject.SeenName:
-				b.Label, b.Kind = "certbound, seen", report.Ours
-			}
-			p.Bars = append(p.Bars, b)
-		}
-		all = append(all, p)
-	}
-	return all
 }

@@ -62,10 +62,16 @@ func newClient(ctx context.Context, options *options, stdout, stderr io.Writer) 
 		stdout:        stdout,
 		stderr:        stderr,
 	}
+	if options.certFile == "" {
+		c.tokenEndpoint = server.TokenEndpoint
+	}
+	if options.proofs != nil {
+		fmt.Fprintf(stdout, "key %s\n", options.proofs.thumbprint)
+	}
 	if c.tokenEndpoint == "" {
 		return nil, errors.New("the issuer's metadata has no token endpoint that may be asked")
 	}
-	if !server.CertificateBoundAccessTokens {
+	if options.proofs == nil && !server.CertificateBoundAccessTokens {
 		fmt.Fprintln(stderr, "the issuer does not say that it binds tokens to certificates")
 	}
 	if methods := server.TokenEndpointAuthMethods; len(methods) > 0 && !slices.Contains(methods, options.auth) {
@@ -85,6 +91,12 @@ func newTransport(options *options) *http.Transport {
 // read, perhaps because only one half of it has been written yet, changes
 // nothing: the certificate in use stays.
 func (c *client) renew(ctx context.Context) error {
+	if c.options.certFile == "" {
+		if c.current == nil {
+			c.current = c.newGeneration(ctx, tls.Certificate{})
+		}
+		return nil
+	}
 	certificate, err := tls.LoadX509KeyPair(c.options.certFile, c.options.keyFile)
 	if err != nil {
 		return fmt.Errorf("the certificate in use stays: %w", err)

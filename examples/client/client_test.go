@@ -109,7 +109,7 @@ func TestEndpointsWithAndWithoutAnAlias(t *testing.T) {
 			},
 			func(as *bindingtest.AuthorizationServer) []string {
 				return []string{
-					"token_endpoint " + as.MTLSTokenEndpoint() + " (its mTLS alias)",
+					"token_endpoint " + as.MTLSURL(bindingtest.TokenPath) + " (its mTLS alias)",
 					"pushed_authorization_request_endpoint " + as.Issuer() + "/par (itself: it has no mTLS alias)",
 				}
 			},
@@ -117,15 +117,15 @@ func TestEndpointsWithAndWithoutAnAlias(t *testing.T) {
 		"no endpoint has one": {
 			func(as *bindingtest.AuthorizationServer, document map[string]any) {
 				delete(document, "mtls_endpoint_aliases")
-				document["token_endpoint"] = as.MTLSTokenEndpoint()
+				document["token_endpoint"] = as.MTLSURL(bindingtest.TokenPath)
 			},
 			func(as *bindingtest.AuthorizationServer) []string {
-				return []string{"token_endpoint " + as.MTLSTokenEndpoint() + " (itself: it has no mTLS alias)"}
+				return []string{"token_endpoint " + as.MTLSURL(bindingtest.TokenPath) + " (itself: it has no mTLS alias)"}
 			},
 		},
 		"PAR alone has one": {
 			func(as *bindingtest.AuthorizationServer, document map[string]any) {
-				document["token_endpoint"] = as.MTLSTokenEndpoint()
+				document["token_endpoint"] = as.MTLSURL(bindingtest.TokenPath)
 				document["pushed_authorization_request_endpoint"] = as.Issuer() + "/par"
 				document["mtls_endpoint_aliases"] = map[string]any{
 					"pushed_authorization_request_endpoint": as.Issuer() + "/mtls/par",
@@ -133,7 +133,7 @@ func TestEndpointsWithAndWithoutAnAlias(t *testing.T) {
 			},
 			func(as *bindingtest.AuthorizationServer) []string {
 				return []string{
-					"token_endpoint " + as.MTLSTokenEndpoint() + " (itself: it has no mTLS alias)",
+					"token_endpoint " + as.MTLSURL(bindingtest.TokenPath) + " (itself: it has no mTLS alias)",
 					"pushed_authorization_request_endpoint " + as.Issuer() + "/mtls/par (its mTLS alias)",
 				}
 			},
@@ -144,7 +144,7 @@ func TestEndpointsWithAndWithoutAnAlias(t *testing.T) {
 			as := newAuthorizationServer(t, bindingtest.Config{Clients: byItsSubject()})
 			document := as.Metadata()
 			c.change(as, document)
-			as.SetMetadataHandler(respondJSON(t, document))
+			as.Handle(bindingtest.MetadataPaths, respondJSON(t, document))
 			a := newAPI(t, as, binding.Config{})
 			done := runClient(t, newFiles(t, as, newCertificate(t, as)).flags(as, a)...)
 			require.Zero(t, done.status, done.stderr)
@@ -237,7 +237,7 @@ func TestParametersReachTheTokenEndpoint(t *testing.T) {
 	t.Cleanup(endpoint.Close)
 	document := as.Metadata()
 	document["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": endpoint.URL}
-	as.SetMetadataHandler(respondJSON(t, document))
+	as.Handle(bindingtest.MetadataPaths, respondJSON(t, document))
 	a := newAPI(t, as, binding.Config{})
 	done := runClient(t, newFiles(t, as, newCertificate(t, as)).flags(as, a,
 		"-param", "resource=https://one.example", "-param", "resource=https://two.example?a=b")...)

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -24,7 +26,7 @@ import (
 //   - A token is bound to the certificate that it was asked for with, so that an
 //     old token is refused with a new certificate, even for the same key pair.
 type generation struct {
-	certificate tls.Certificate
+	certificate tls.Certificate // or none, with -dpop alone
 	transport   *http.Transport
 	api         *http.Client // asks for a token as needed, and sends it
 }
@@ -36,7 +38,11 @@ func (c *client) newGeneration(ctx context.Context, certificate tls.Certificate)
 	transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &certificate, nil
 	}
-	asker := newHTTPClient(transport)
+	var sender http.RoundTripper = transport
+	if c.options.proofs != nil {
+		sender = prover{c.options.proofs, transport}
+	}
+	asker := newHTTPClient(sender)
 	tokens := oauth2.ReuseTokenSource(nil, tokenSource{
 		client: c,
 		ctx:    context.WithValue(ctx, oauth2.HTTPClient, asker),
@@ -44,7 +50,7 @@ func (c *client) newGeneration(ctx context.Context, certificate tls.Certificate)
 	return &generation{
 		certificate: certificate,
 		transport:   transport,
-		api:         newHTTPClient(&oauth2.Transport{Source: tokens, Base: transport}),
+		api:         newHTTPClient(&oauth2.Transport{Source: tokens, Base: sender}),
 	}
 }
 
@@ -65,6 +71,26 @@ type tokenSource struct {
 }
 
 func (s tokenSource) Token() (*oauth2.Token, error) {
+	token, err := s.ask()
+	// RFC 9449 §8: the server wants a nonce in the proof, and has given one. The
+	// proof and the assertion of the request were used.
+	var refusal *oauth2.RetrieveError
+	if s.client.options.proofs != nil && errors.As(err, &refusal) && refusal.ErrorCode == useNonce {
+		token, err = s.ask()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.client.options.proofs != nil && !strings.EqualFold(token.TokenType, "DPoP") { // RFC 9449 §5
+		return nil, errors.New("the authorization server did not bind the token to the key of -dpop: its token_type is not DPoP")
+	}
+	// Whatever token_type says: see the comment on the command.
+	token.TokenType = s.client.options.scheme
+	return token, nil
+}
+
+// ask sends one request to the token endpoint.
+func (s tokenSource) ask() (*oauth2.Token, error) {
 	options := s.client.options
 	config := clientcredentials.Config{
 		ClientID: options.clientID,
@@ -87,11 +113,5 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 			"client_assertion":      {assertion},
 		})
 	}
-	token, err := config.Token(s.ctx)
-	if err != nil {
-		return nil, err
-	}
-	// Whatever token_type says: see the comment on the command.
-	token.TokenType = options.scheme
-	return token, nil
+	return config.Token(s.ctx)
 }

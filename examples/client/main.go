@@ -1,5 +1,5 @@
 // Command client is a client of a protected API, with access tokens that are
-// bound to its certificate (RFC 8705):
+// bound to its certificate (RFC 8705), to a key (RFC 9449), or to both:
 //
 //	client -issuer https://auth.example -client-id budget-app \
 //		-cert client.pem -key client-key.pem -url https://api.example/whoami
@@ -19,6 +19,12 @@
 // it runs: before each call it reads the files again. A new certificate needs a
 // new connection, which is not a resumed TLS session, and a new token; type
 // generation keeps the three together.
+//
+// With -dpop FILE tokens are bound to the key in the file (RFC 9449): each request,
+// for a token or to the API, has a new proof, and one that is refused because the
+// server wants a nonce is sent once more with it. "openssl genpkey -algorithm EC
+// -pkeyopt ec_paramgen_curve:P-256" makes such a key. Where the authorization
+// server also binds to the certificate, the connection proves that.
 //
 // Some authorization servers answer token_type DPoP for a token that is bound to
 // a certificate (Auth0 does), and x/oauth2 would send that type as the scheme of

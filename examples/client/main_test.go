@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,6 +22,8 @@ import (
 	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/builds"
+	"github.com/certbound/certbound/examples/internal/processlog"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -30,19 +31,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "client-test-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	program = filepath.Join(folder, "client")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	builds.Main(m, map[string]*string{".": &program})
 }
 
 const (
@@ -182,7 +171,7 @@ func runClient(t *testing.T, flags ...string) run {
 // A process is a running client.
 type process struct {
 	command        *exec.Cmd
-	stdout, stderr lockedBuffer
+	stdout, stderr processlog.Buffer
 }
 
 func startClient(t *testing.T, flags ...string) *process {
@@ -212,22 +201,4 @@ func (p *process) wait(t *testing.T) run {
 	r := run{p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String()}
 	require.NotContains(t, r.stdout+r.stderr, "eyJhbGci", "a token is printed")
 	return r
-}
-
-// lockedBuffer takes the output of a process while a test reads it.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

@@ -25,6 +25,7 @@ type options struct {
 
 	certFile, keyFile string
 	assertion         *assertionKey  // nil: not private_key_jwt
+	proofs            *proofKey      // nil: no DPoP
 	roots             *x509.CertPool // nil: the machine's
 
 	url    string
@@ -58,6 +59,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	flags.StringVar(&o.url, "url", "", "the https `URL` of the API to call")
 	flags.StringVar(&o.scheme, "scheme", "Bearer", "the scheme of Authorization: Bearer, or DPoP for an API that wants it without a proof")
 	flags.DurationVar(&o.every, "every", 0, "a `duration`: call again and again with so much time in between; 0 calls once")
+	proofs := flags.String("dpop", "", "PEM `file` with the private key that tokens are to be bound to (P-256, RSA, Ed25519), and each request then has a DPoP proof; with -auth private_key_jwt -cert and -key may be left out")
 	scope := flags.String("scope", "", "what to ask for; several with spaces between them")
 	ca := flags.String("ca", "", "PEM `file` with the roots of the authorization server and the API; without it the machine's")
 	assertionKey := flags.String("assertion-key", "", "for private_key_jwt: PEM `file` with the private key that signs assertions (P-256, RSA, Ed25519)")
@@ -91,7 +93,15 @@ func parse(args []string, output io.Writer) (*options, error) {
 	if !slices.Contains(auths, o.auth) {
 		mistake("-auth: %q is not one of %s", o.auth, strings.Join(auths, ", "))
 	}
-	if o.certFile == "" || o.keyFile == "" {
+	if *proofs != "" {
+		if o.proofs, err = loadProofKey(*proofs); err != nil {
+			mistake("-dpop: %w", err)
+		}
+		o.scheme = "DPoP"
+	}
+	if *proofs != "" && o.auth == privateKeyJWT && o.certFile == "" && o.keyFile == "" {
+		// Neither the client's name nor the binding needs a certificate.
+	} else if o.certFile == "" || o.keyFile == "" {
 		mistake("-cert and -key: both are required")
 	} else if _, err := tls.LoadX509KeyPair(o.certFile, o.keyFile); err != nil {
 		mistake("-cert, -key: %w", err)

@@ -43,7 +43,7 @@ func TestANewCertificateNeedsANewConnectionAndANewToken(t *testing.T) {
 	}
 	request := func(transport *http.Transport) string {
 		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: transport})
-		config := clientcredentials.Config{ClientID: clientID, TokenURL: as.MTLSTokenEndpoint(), AuthStyle: oauth2.AuthStyleInParams}
+		config := clientcredentials.Config{ClientID: clientID, TokenURL: as.MTLSURL(bindingtest.TokenPath), AuthStyle: oauth2.AuthStyleInParams}
 		token, err := config.Token(ctx)
 		require.NoError(t, err)
 		return token.AccessToken

@@ -1,7 +1,8 @@
-// Command conformance sends bad input to a resource server for certificate-bound
-// access tokens (RFC 8705), in whatever language it is written, every kind that is
-// known and can be sent from outside, and says which of them it answers wrongly:
-// package binding/bindingtest/conformance as a command.
+// Command conformance sends bad input to a resource server for
+// certificate-bound access tokens (RFC 8705), in whatever language it is
+// written, every kind that is known and can be sent from outside, and says
+// which of them it answers wrongly: package binding/bindingtest/conformance as
+// a command.
 //
 // # A server that it starts
 //
@@ -10,13 +11,14 @@
 //
 // What is behind -- is the server's command line. It is started once for all of
 // the inputs, and anew for each that needs an authorization server of its own
-// (-once: not for those), on the loopback interface, and stopped with all of its
-// children. In its arguments these stand for what the server has to know:
+// (-once: not for those), on the loopback interface, and stopped with all of
+// its children. In its arguments these stand for what the server has to know:
 //
 //	{issuer}          the issuer identifier
 //	{metadata}        the URL of the issuer's metadata, by RFC 8414
 //	{openid}          the same, by OpenID Connect Discovery
 //	{jwks}            the URL of its key set
+//	{jwks-file}       a file with its key set, for -static-keys
 //	{introspection}   for -opaque: the URL of its introspection endpoint, which answers any client
 //	{audience}        what the tokens name as their audience
 //	{ca-file}         a PEM file: who issued the certificates of the issuer and of the server
@@ -26,8 +28,16 @@
 //	{listen}          host and port to listen on, with TLS
 //	{host}, {port}    the same, apart
 //
-// The server has to ask its clients for a certificate, and to trust none because
-// of who issued it, unless -verifies-clients says that it does.
+// -env NAME=value sets a variable of its environment, where these stand for the
+// same. Every input that needs a start of its own costs one: a server that is
+// slow to start is best looked at with -once first.
+//
+// -dpop says that the server also takes DPoP proofs (RFC 9449), for
+// https://{listen} or -dpop-origin, and -dpop-nonces that it takes them with its
+// nonce alone.
+//
+// The server has to ask its clients for a certificate, and to trust none
+// because of who issued it, unless -verifies-clients says that it does.
 //
 // # A server that runs already
 //
@@ -38,17 +48,20 @@
 //
 // # What it says
 //
-// A line for each input that is not answered as expected, and one with the
-// counts. The exit status is 0 if nothing failed, 1 if something did, and 2 if it
-// cannot be told: a wrong command line, a server that does not start, or one that
-// refuses the good request. By default only that counts as failed which the RFCs
-// demand of every resource server; -level should counts every answer that is not
-// the one of this project's own guard. Neither a token nor a certificate is
-// printed. What the server itself prints is shown with -output, and the end of it
-// if it does not start.
+// A line for each input that failed (with -v, or at -level should, for each
+// that is not answered as expected), and one with the counts; on standard
+// error, how far it is. What there is so far is printed when it is interrupted,
+// too. The exit status is 0 if nothing failed, 1 if something did, and 2 if it
+// cannot be told: a wrong command line, a server that does not start, or one
+// that refuses the good request. By default only that counts as failed which
+// the RFCs demand of every resource server; -level should counts every answer
+// that is not the one of this project's own guard. Neither a token nor a
+// certificate is printed. What the server itself prints is shown with -output,
+// and the end of it if it does not start.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,14 +104,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUnknown
 	}
 	report, err := check(ctx, o, stdout, stderr)
-	if err == nil {
-		err = write(o, report, stdout)
+	// What came before an error is worth as much as without it.
+	if report != nil && report.Summary.Rows > 0 {
+		err = errors.Join(err, write(o, report, stdout))
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUnknown
 	}
-	if !report.Passed() {
+	switch {
+	case errors.Is(err, conformance.ErrNotJudged):
+		fmt.Fprintln(stderr, "What usually mends that: -typ, -algorithm, -accepts-unbound, -verifies-clients, -claim, -scopes, -start-wait.")
+		return exitUnknown
+	case err != nil && !errors.Is(err, conformance.ErrEnded):
+		return exitUnknown
+	case !report.Passed():
 		return exitFailed
 	}
 	return exitPassed
@@ -113,7 +132,11 @@ func list(config conformance.Config, stdout io.Writer) error {
 }
 
 func check(ctx context.Context, o *options, stdout, stderr io.Writer) (*conformance.Report, error) {
-	kit, err := conformance.New(o.config)
+	config := o.config
+	if err := progress(&config, o, stderr); err != nil {
+		return nil, err
+	}
+	kit, err := conformance.New(config)
 	if err != nil {
 		return nil, err
 	}
@@ -124,19 +147,57 @@ func check(ctx context.Context, o *options, stdout, stderr io.Writer) (*conforma
 			return nil, err
 		}
 		defer func() { _ = os.RemoveAll(folder) }()
-		explain(stdout, kit.AuthorizationServer(), folder)
+		where := stdout
+		if o.json == "-" {
+			where = stderr
+		}
+		explain(where, kit.AuthorizationServer(), folder)
 		return patiently(ctx, kit, o)
 	}
-	program := &program{command: o.command, wait: o.wait, output: o.output, stderr: stderr}
-	if !o.once {
-		return kit.Check(ctx, conformance.Target{Start: program.start})
+	program := &program{command: o.command, environment: o.environment, wait: o.wait, output: o.output, stderr: stderr}
+	target := conformance.Target{Start: program.start}
+	if o.once {
+		url, stop, err := program.start(ctx, kit.AuthorizationServer())
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+		target = conformance.Target{URL: url}
 	}
-	url, stop, err := program.start(ctx, kit.AuthorizationServer())
+	report, err := kit.Check(ctx, target)
+	if errors.Is(err, conformance.ErrNotJudged) && !o.output {
+		err = fmt.Errorf("%w%v", err, program.printed)
+	}
+	return report, err
+}
+
+// progress says on standard error which section is asked, and beforehand how
+// often the server will be started.
+func progress(config *conformance.Config, o *options, stderr io.Writer) error {
+	cases, err := config.Cases()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer stop()
-	return kit.Check(ctx, conformance.Target{URL: url})
+	starts := 1
+	for _, c := range cases {
+		if c.Start && o.url == "" && !o.once && !config.StaticKeys {
+			starts++
+		}
+	}
+	if o.url == "" {
+		fmt.Fprintf(stderr, "%d cases; the server is started up to %d times\n", len(cases), starts)
+	}
+	asked, section := 0, ""
+	config.Observe = func(result conformance.Result) {
+		if result.Row == 0 {
+			return
+		}
+		if asked++; result.Section != section {
+			section = result.Section
+			fmt.Fprintf(stderr, "section %s, %d of %d cases\n", section, asked, len(cases))
+		}
+	}
+	return nil
 }
 
 // patiently checks a server as soon as it accepts the good request.
@@ -156,6 +217,15 @@ func patiently(ctx context.Context, kit *conformance.Kit, o *options) (*conforma
 }
 
 func write(o *options, report *conformance.Report, stdout io.Writer) error {
+	if o.markdown != "" {
+		var table bytes.Buffer
+		if err := report.WriteMarkdown(&table); err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.markdown, table.Bytes(), 0o600); err != nil {
+			return err
+		}
+	}
 	if o.json == "" {
 		return report.WriteText(stdout, o.all)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,8 +28,10 @@ type options struct {
 	wait    time.Duration
 	output  bool
 
-	list, all bool
-	json      string
+	environment []string
+
+	list, all      bool
+	json, markdown string
 }
 
 // parse reads the command line and joins every mistake in it. It leaves to
@@ -47,8 +50,35 @@ func parse(args []string, output io.Writer) (*options, error) {
 	flags.StringVar(&o.config.Algorithm, "algorithm", "ES256", "the JWS `algorithm` of the tokens")
 	flags.StringVar(&o.config.TokenType, "typ", "at+jwt", "the `typ` of the tokens; absent is none")
 	flags.BoolVar(&o.config.Opaque, "opaque", false, "the tokens are opaque: the server asks {introspection} about them")
+	flags.BoolVar(&o.config.DPoP, "dpop", false, "the server takes DPoP proofs (RFC 9449) as well")
+	flags.StringVar(&o.config.Origin, "dpop-origin", "", "the `origin` that it takes in proofs, such as https://api.example (default: https://{listen})")
+	flags.BoolVar(&o.config.Nonces, "dpop-nonces", false, "it takes proofs with its nonce alone")
 	flags.BoolVar(&o.config.AcceptsUnbound, "accepts-unbound", false, "the server also takes tokens that are bound to nothing")
 	flags.BoolVar(&o.config.VerifiesClients, "verifies-clients", false, "the server verifies client certificates, against {client-ca-file}")
+	flags.BoolVar(&o.config.StaticKeys, "static-keys", false, "the server has the issuer's keys from {jwks-file}: no key is changed")
+	flags.BoolVar(&o.config.HTTP2, "http2", false, "send everything over HTTP/2 that can be sent so")
+	claim := func(value string) error {
+		name, text, found := strings.Cut(value, "=")
+		var decoded any
+		if !found || name == "" || json.Unmarshal([]byte(text), &decoded) != nil {
+			return errors.New("must be a name, = and JSON")
+		}
+		if o.config.Claims == nil {
+			o.config.Claims = make(map[string]any)
+		}
+		o.config.Claims[name] = decoded
+		return nil
+	}
+	flags.Func("claim", "`name=JSON`: a claim that the tokens have as well, null for none; may be repeated", claim)
+	environment := func(value string) error {
+		if name, _, found := strings.Cut(value, "="); !found || name == "" {
+			return errors.New("must be a name, = and a value")
+		}
+		o.environment = append(o.environment, value)
+		return nil
+	}
+	flags.Func("env", "`NAME=value` for the server's environment, with the same placeholders; may be repeated", environment)
+	flags.DurationVar(&o.config.StartWait, "start-wait", 10*time.Second, "how long a server that can be reached may take to accept the first good request")
 	flags.DurationVar(&o.config.KeyWait, "key-wait", 5*time.Second, "how long the server may take to learn a new key")
 	flags.DurationVar(&o.config.RemovedKeyAfter, "removed-key-after", 0, "how long the server may accept a key that is no longer published; 0 is not looked at")
 	flags.DurationVar(&o.config.Timeout, "timeout", 10*time.Second, "how long one answer may take")
@@ -65,10 +95,11 @@ func parse(args []string, output io.Writer) (*options, error) {
 	}
 	flags.Func("except", "`row=reason`: what the server answers otherwise on purpose; may be repeated", except)
 	flags.BoolVar(&o.once, "once", false, "start the server once, and leave out what needs another start")
-	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the server (default: 15s to start, 10m for one at -url)")
+	flags.DurationVar(&o.wait, "wait", 0, "how long to wait for the server (default: 60s to start, 10m for one at -url)")
 	flags.BoolVar(&o.output, "output", false, "show what the server prints")
 	flags.BoolVar(&o.list, "list", false, "print what is asked, and what is expected, and ask nothing")
 	flags.BoolVar(&o.all, "v", false, "print what is as expected too")
+	flags.StringVar(&o.markdown, "markdown", "", "write a table of what is not as expected to a `file`")
 	flags.StringVar(&o.json, "json", "", "write the report to a `file`, in JSON; - is standard output, in place of the text")
 
 	var mistakes []error
@@ -97,7 +128,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	case started && len(command) == 0:
 		mistake("no command line behind --")
 	}
-	for _, argument := range command {
+	for _, argument := range slices.Concat(command, o.environment) {
 		for _, name := range placeholder.FindAllString(argument, -1) {
 			if !slices.Contains(placeholders, name) {
 				mistake("%s is none of %s", name, strings.Join(placeholders, ", "))
@@ -131,7 +162,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 		mistake("-wait: must not be negative")
 	}
 	if o.wait == 0 {
-		o.wait = 15 * time.Second
+		o.wait = time.Minute
 		if o.url != "" {
 			o.wait = 10 * time.Minute
 		}
@@ -143,6 +174,6 @@ func parse(args []string, output io.Writer) (*options, error) {
 var placeholder = regexp.MustCompile(`\{[a-z-]+\}`)
 
 var placeholders = []string{
-	"{issuer}", "{metadata}", "{openid}", "{jwks}", "{introspection}", "{audience}",
+	"{issuer}", "{metadata}", "{openid}", "{jwks}", "{jwks-file}", "{introspection}", "{audience}",
 	"{ca-file}", "{cert-file}", "{key-file}", "{client-ca-file}", "{listen}", "{host}", "{port}",
 }

@@ -17,14 +17,18 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/freeport"
 )
 
 // program is the server under test as a program to start.
 type program struct {
-	command []string
-	wait    time.Duration // until it can be reached
-	output  bool          // show what it prints
-	stderr  io.Writer
+	command     []string
+	environment []string      // beside that of this process
+	wait        time.Duration // until it can be reached
+	output      bool          // show what it prints
+	stderr      io.Writer
+
+	printed *tail // of the last start
 }
 
 // stopTimeout is how long the server gets to end by itself.
@@ -38,18 +42,23 @@ func (p *program) start(ctx context.Context, as *bindingtest.AuthorizationServer
 		return "", nil, err
 	}
 	forget := func() { _ = os.RemoveAll(folder) }
-	address, err := freeAddress()
+	address, err := freeport.Address(1)
 	if err != nil {
 		forget()
 		return "", nil, err
 	}
 	command := exec.Command(p.command[0], substitute(p.command[1:], as, folder, address)...)
+	for _, variable := range substitute(p.environment, as, folder, address) {
+		command.Env = append(command.Environ(), variable)
+	}
 	printed := &tail{}
+	p.printed = printed
 	command.Stdout, command.Stderr = printed, printed
 	if p.output {
 		printed.copy = p.stderr
 	}
-	// What a child of the server holds open is not waited for: it is stopped too.
+	// What a child of the server holds open is not waited for: it is stopped
+	// too.
 	command.WaitDelay = stopTimeout
 	ownGroup(command)
 	if err := command.Start(); err != nil {
@@ -91,18 +100,10 @@ func (p *program) reach(ctx context.Context, address string, ended <-chan struct
 		case <-ended:
 			return errors.New("the server ended before it could be reached")
 		case <-ctx.Done():
-			return fmt.Errorf("the server cannot be reached at %s after %v", address, p.wait)
+			return fmt.Errorf("the server cannot be reached at %s after %v: -wait gives it more time", address, p.wait)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // writeFiles writes what a server reads of the authorization server's into a
@@ -117,13 +118,23 @@ func writeFiles(as *bindingtest.AuthorizationServer) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Another user's server reads what is public.
+	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // see above
+		_ = os.RemoveAll(folder)
+		return "", err
+	}
 	for name, content := range map[string][]byte{
 		"ca.pem":        as.RootPEM(),
+		"jwks.json":     as.JWKS(),
 		"client-ca.pem": as.ClientCAPEM(),
 		"cert.pem":      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
 		"key.pem":       pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
+		mode := os.FileMode(0o644)
+		if name == "key.pem" {
+			mode = 0o600
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), content, mode); err != nil {
 			_ = os.RemoveAll(folder)
 			return "", err
 		}
@@ -135,10 +146,11 @@ func writeFiles(as *bindingtest.AuthorizationServer) (string, error) {
 func values(as *bindingtest.AuthorizationServer, folder string) []string {
 	return []string{
 		"{issuer}", as.Issuer(),
-		"{metadata}", as.MetadataURL(),
-		"{openid}", as.OpenIDConfigurationURL(),
-		"{jwks}", as.JWKSURL(),
-		"{introspection}", as.IntrospectionEndpoint(),
+		"{metadata}", as.URL(bindingtest.OAuthMetadataPath),
+		"{openid}", as.URL(bindingtest.OpenIDMetadataPath),
+		"{jwks}", as.URL(bindingtest.JWKSPath),
+		"{jwks-file}", filepath.Join(folder, "jwks.json"),
+		"{introspection}", as.URL(bindingtest.IntrospectionPath),
 		"{audience}", as.Audience(),
 		"{ca-file}", filepath.Join(folder, "ca.pem"),
 		"{cert-file}", filepath.Join(folder, "cert.pem"),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,7 +16,9 @@ import (
 
 // A certificate is one of the command line's.
 type certificate struct {
-	*x509.Certificate
+	*x509.Certificate // with Raw alone, if it was not parsed
+
+	unparsed error // what crypto/x509 objects to, or nil
 
 	flag    string
 	number  int    // in its file, from 1
@@ -42,14 +45,13 @@ func loadCertificates(flag, file string) ([]certificate, error) {
 			passed = append(passed, block.Type)
 			continue
 		}
-		parsed, err := x509.ParseCertificate(block.Bytes)
+		c, err := readCertificate(block.Bytes)
 		if err != nil {
 			return nil, fmt.Errorf("certificate number %d: %w", len(found)+1, err)
 		}
-		found = append(found, certificate{
-			Certificate: parsed, flag: flag, number: len(found) + 1, content: content,
-			block: before[bytes.Index(before, []byte("-----BEGIN")) : len(before)-len(rest)],
-		})
+		c.flag, c.number, c.content = flag, len(found)+1, content
+		c.block = before[bytes.Index(before, []byte("-----BEGIN")) : len(before)-len(rest)]
+		found = append(found, c)
 	}
 	switch {
 	case len(found) > 0:
@@ -57,11 +59,28 @@ func loadCertificates(flag, file string) ([]certificate, error) {
 	case len(passed) > 0:
 		return nil, fmt.Errorf("holds no certificate, but %s", quoteAll(passed))
 	}
-	parsed, err := x509.ParseCertificate(content)
+	c, err := readCertificate(content)
 	if err != nil {
 		return nil, errors.New("holds no certificate in PEM, and is none in DER")
 	}
-	return []certificate{{Certificate: parsed, flag: flag, number: 1, content: content}}, nil
+	c.flag, c.number, c.content = flag, 1, content
+	return []certificate{c}, nil
+}
+
+// readCertificate reads DER. The binding looks at the bytes alone (RFC 8705
+// §3.1), and so one that crypto/x509 does not parse will do, as it does for a
+// guard behind a proxy.
+func readCertificate(der []byte) (certificate, error) {
+	parsed, err := x509.ParseCertificate(der)
+	if err == nil {
+		return certificate{Certificate: parsed}, nil
+	}
+	var whole asn1.RawValue
+	rest, malformed := asn1.Unmarshal(der, &whole)
+	if malformed != nil || len(rest) > 0 || whole.Tag != asn1.TagSequence || !whole.IsCompound {
+		return certificate{}, errors.New("is not DER")
+	}
+	return certificate{Certificate: &x509.Certificate{Raw: der}, unparsed: err}, nil
 }
 
 // thumbprint is what x5t#S256 should be.
@@ -69,7 +88,7 @@ func (c certificate) thumbprint() string { return binding.ThumbprintOf(c.Certifi
 
 // sameKey reports whether both are for one key pair.
 func (c certificate) sameKey(other certificate) bool {
-	return string(c.RawSubjectPublicKeyInfo) == string(other.RawSubjectPublicKeyInfo)
+	return c.unparsed == nil && string(c.RawSubjectPublicKeyInfo) == string(other.RawSubjectPublicKeyInfo)
 }
 
 // place is where the certificate came from.
@@ -86,6 +105,12 @@ func (i *inspection) certificate() {
 	var notes []string
 	if count := i.inFirstFile(); count > 1 {
 		notes = append(notes, fmt.Sprintf("the first of %d in its file is what the handshake proves; the others are only compared with", count))
+	}
+	if leaf.unparsed != nil {
+		i.report.say("certificate", plain, fmt.Sprintf("thumbprint %q", leaf.thumbprint()), append(notes,
+			"note: Go does not parse it: "+clean(leaf.unparsed),
+			"the binding looks at its bytes alone; but a handshake with a server in Go fails, so that it can come through a proxy only")...)
+		return
 	}
 	if leaf.IsCA {
 		notes = append(notes, "note: it is a CA's; a client's own certificate stands first in its file")

@@ -1,14 +1,20 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
+	"io"
 	"math/big"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +72,7 @@ func TestAThumbprintOfAnotherCertificate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			token, err := w.as.BoundToken(test.of)
+			token, err := w.as.Token(bindingtest.TokenSpec{Certificate: test.of})
 			require.NoError(t, err)
 			args := []string{"-issuer", w.as.Issuer(), "-audience", audience, "-as-ca", w.roots, "-cert", writeFile(t, append(inPEM(test.first), test.more...))}
 			if test.other != nil {
@@ -92,7 +98,7 @@ func TestOnlyTheFirstCertificateIsPresented(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, bindingtest.Config{})
 	another := newClient(t, w)
-	token, err := w.as.BoundToken(another.Leaf)
+	token, err := w.as.Token(bindingtest.TokenSpec{Certificate: another.Leaf})
 	require.NoError(t, err)
 	status, output := inspect(t, token, append(w.flags(), "-other", writeFile(t, inPEM(another)))...)
 	require.Equal(t, 1, status, output)
@@ -148,10 +154,70 @@ func TestACertificateThatExpired(t *testing.T) {
 	require.NoError(t, err)
 	leaf, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
-	token, err := w.as.BoundToken(leaf)
+	token, err := w.as.Token(bindingtest.TokenSpec{Certificate: leaf})
 	require.NoError(t, err)
 	status, output := inspect(t, token, append(w.flags(), "-cert", writeFile(t, der))...)
 	require.Zero(t, status, output)
 	requireSays(t, output, "certificate", "", "it expired", "the binding does not look at that")
 	requireDiscreet(t, output, token)
+}
+
+// The binding is judged by the DER, as a guard behind a proxy does.
+func TestACertificateThatGoDoesNotParse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(0x7a11), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	serial := bytes.Index(der, []byte{2, 2, 0x7a, 0x11})
+	require.Positive(t, serial)
+	der[serial+2] = 0xfa // a negative number
+	_, err = x509.ParseCertificate(der)
+	require.ErrorContains(t, err, "negative")
+
+	digest := sha256.Sum256(der)
+	right := base64.RawURLEncoding.EncodeToString(digest[:])
+	for name, content := range map[string][]byte{
+		"N/440 in DER": der,
+		"N/440 in PEM": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := writeFile(t, content)
+			status, output := inspect(t, w.confirmed(t, right), append(w.flags(), "-cert", file)...)
+			require.Zero(t, status, output)
+			requireSays(t, output, "certificate", "", right, "does not parse", "negative serial number", "through a proxy only")
+			status, output = inspect(t, w.token(t, bindingtest.TokenSpec{}), append(w.flags(), "-cert", file)...)
+			require.Equal(t, 1, status, output)
+			requireSays(t, output, "verdict", "FAIL", "(thumbprint_mismatch)")
+		})
+	}
+	t.Run("no DER at all", func(t *testing.T) {
+		t.Parallel()
+		for name, content := range map[string][]byte{
+			"cut":             der[:len(der)-1],
+			"with more":       append(slices.Clone(der), 0),
+			"in PEM, cut":     pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der[:len(der)-1]}),
+			"another element": {4, 1, 0},
+		} {
+			status, output := inspect(t, w.confirmed(t, right), append(w.flags(), "-cert", writeFile(t, content))...)
+			require.Equal(t, 2, status, "%s: %s", name, output)
+		}
+	})
+}
+
+// Of a key set in which no key can be used each is named, and why.
+func TestKeysThatAreAllIgnored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bindingtest.Config{})
+	w.as.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, `{"keys":[{"kty":"oct","kid":"one","k":"c2VjcmV0"},{"kty":"EC","crv":"P-256","kid":"two","x":"AA","y":"AA"}]}`)
+	}))
+	status, output := inspect(t, w.token(t, bindingtest.TokenSpec{}), w.flags()...)
+	require.Equal(t, 3, status, output)
+	for _, kid := range []string{"one", "two"} {
+		requireSays(t, output, "signature", "-", "NOT checked", `key "`+kid+`" is not used: `)
+	}
 }

@@ -127,7 +127,7 @@ func (i *inspection) badClaims() []string {
 		}
 	}
 	if more == nil {
-		more = append(more, "a claim that the server reads has a wrong type or form")
+		more = append(more, "a claim that the server reads has the wrong type or form")
 	}
 	return more
 }
@@ -185,7 +185,8 @@ func (i *inspection) audience(ctx context.Context) {
 	audiences := claims.texts("aud")
 	if !present || len(audiences) == 0 {
 		i.report.say("audience", fail, "the token does not say whom it is for (aud)", append(i.miscased("aud"),
-			"the issuer must name this resource server in it (RFC 9068 section 2.2)")...)
+			"the issuer must name this resource server in it (RFC 9068 section 2.2)",
+			"Keycloak's lightweight access tokens have none: then the server must ask about them (binding/introspection)")...)
 		return
 	}
 	if i.options.audiences == nil {

@@ -37,7 +37,17 @@ func (i *inspection) binding(ctx context.Context) {
 			i.report.say("binding", ok, "the token is bound to nothing, which the server's policy accepts: whoever steals it can use it", i.nearlyBound()...)
 			return
 		}
-		i.report.say("binding", ok, "cnf x5t#S256 is the thumbprint of the certificate", i.unusedMembers(cnf)...)
+		if !i.needsProof() {
+			i.report.say("binding", ok, "cnf x5t#S256 is the thumbprint of the certificate", i.unusedMembers(cnf)...)
+			return
+		}
+		key, _ := cnf.text("jkt")
+		var more []string
+		if thumbprint != "" {
+			more = append(more, "cnf x5t#S256 beside jkt is the thumbprint of the certificate: a request needs both")
+		}
+		i.report.say("binding", notChecked, fmt.Sprintf("NOT checked, the token is bound to the DPoP key %q (cnf jkt, RFC 9449): each request needs a proof by it, see -proof", key),
+			append(more, i.unusedMembers(cnf)...)...)
 	case binding.ReasonTokenUnbound:
 		i.report.say("binding", fail, "the token is bound to nothing: it has no cnf", i.unbound()...)
 	case binding.ReasonTokenBound:
@@ -52,12 +62,18 @@ func (i *inspection) binding(ctx context.Context) {
 		if _, both := cnf.get("x5t#S256"); both {
 			text = "cnf has jkt beside x5t#S256: the token is bound to a DPoP key (RFC 9449) as well, and both would have to be proven"
 		}
-		i.report.say("binding", fail, text, "this library checks no DPoP proofs: the client must ask for its token without DPoP, with its certificate")
+		i.report.say("binding", fail, text, "a server with -policy refuse-bound takes no proofs (Config.Proofs)")
+	case binding.ReasonTokenScheme:
+		i.report.say("binding", fail, adviceFor[reason].meaning, adviceFor[reason].change)
 	case binding.ReasonConfirmationUnsupported:
 		i.report.say("binding", fail, i.unsupported(cnf), i.wanted()...)
 	case binding.ReasonThumbprintMalformed, binding.ReasonThumbprintHex, binding.ReasonThumbprintPadded,
 		binding.ReasonThumbprintStandardAlphabet, binding.ReasonThumbprintSHA1, binding.ReasonThumbprintMismatch:
-		member, _ := cnf.get("x5t#S256")
+		member, present := cnf.get("x5t#S256")
+		if _, err := binding.ParseThumbprint(thumbprint); reason != binding.ReasonThumbprintMismatch && (!present || err == nil) {
+			i.report.say("binding", fail, "cnf jkt is no thumbprint of a key: 32 bytes, which are 43 characters of base64url (RFC 9449 section 6.1)")
+			return
+		}
 		if _, isString := textOf(member); !isString {
 			i.report.say("binding", fail, fmt.Sprintf("cnf x5t#S256 is %s, and must be a string", kindOf(member)), i.wanted()...)
 			return
@@ -80,11 +96,11 @@ func (i *inspection) wanted() []string {
 	return []string{fmt.Sprintf(`the issuer must send "cnf":{"x5t#S256":%q} for this certificate (RFC 8705 section 3.1)`, right)}
 }
 
-// unusedMembers are beside a good x5t#S256, and do no harm (RFC 7800 §3.1).
+// unusedMembers are beside what binds the token, and do no harm (RFC 7800 §3.1).
 func (i *inspection) unusedMembers(cnf object) []string {
 	var names []string
 	for _, name := range cnf.names() {
-		if name != "x5t#S256" {
+		if name != "x5t#S256" && name != "jkt" {
 			names = append(names, name)
 		}
 	}
@@ -100,6 +116,14 @@ func (i *inspection) unsupported(cnf object) string {
 	}
 	if wrong, found := cnf.miscased("x5t#S256"); found {
 		return fmt.Sprintf("cnf has %s, which is not x5t#S256: names are compared exactly, case and sign and all", quote(wrong))
+	}
+	for _, other := range []string{"jwk", "jwe", "jku"} {
+		for _, ours := range []string{"x5t#S256", "jkt"} {
+			_, besides := cnf.get(other)
+			if _, present := cnf.get(ours); present && besides {
+				return fmt.Sprintf("cnf names another key beside %s, by %s: the issuer must send one alone (RFC 7800 section 3.1)", ours, other)
+			}
+		}
 	}
 	for _, known := range []struct{ name, what string }{
 		{"x5t", "x5t, a SHA-1 thumbprint, which does not do: SHA-256 is needed"},
@@ -151,5 +175,6 @@ func (i *inspection) unbound() []string {
 	}
 	return append(more,
 		"the client must ask for its token over mutual TLS, at the token_endpoint of mtls_endpoint_aliases (RFC 8705 section 5),",
-		"and the issuer must be set to bind this client's tokens (tls_client_certificate_bound_access_tokens, RFC 8705 section 3.4)")
+		"and the issuer must be set to bind this client's tokens (tls_client_certificate_bound_access_tokens, RFC 8705 section 3.4);",
+		"some bind only where the client authenticates by its certificate: tls_client_auth or self_signed_tls_client_auth")
 }

@@ -128,7 +128,7 @@ func TestWhatTheIssuerSays(t *testing.T) {
 	t.Run("nonsense with control characters", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, bindingtest.Config{})
-		w.as.SetMetadataHandler(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		w.as.Handle(bindingtest.MetadataPaths, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			_, _ = rw.Write([]byte("{\"issuer\":\"\x1b[2J\"}"))
 		}))
 		token := w.token(t, bindingtest.TokenSpec{})

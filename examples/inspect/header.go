@@ -118,7 +118,8 @@ func (i *inspection) typ(ctx context.Context) {
 		more = append(more, "is it an ID token or a refresh token? The client must send its access token")
 	case !present:
 		text = fmt.Sprintf("it has no typ, and %s is accepted here", accepted)
-		more = append(more, "Okta sends none; the server can accept that (-typ at+jwt,absent), and gives up telling other tokens of this issuer by their typ")
+		more = append(more, "Okta sends none, and Spring Authorization Server only what a token customizer sets; the server can accept that (-typ at+jwt,absent), and gives up telling other tokens of this issuer by their typ",
+			"better: have the issuer send at+jwt (RFC 9068 section 2.1; in Spring getJwsHeader().type(\"at+jwt\") in an OAuth2TokenCustomizer)")
 	case normal == "jwt":
 		more = append(more, "Auth0's default profile and Keycloak send JWT; the server can accept it (-typ at+jwt,JWT), and gives up telling other tokens of this issuer by their typ",
 			"better: have the issuer send at+jwt (RFC 9068 section 2.1; at Auth0 the RFC 9068 token profile)")

@@ -19,7 +19,7 @@ const notAsArgument = "A token as an argument stays in the shell's history and s
 // A credential is what the client would send.
 type credential struct {
 	token  string   // never printed
-	scheme string   // Bearer, or what came before the token
+	scheme string   // what came before the token, or what token_type says; else "": see newInspection
 	notes  []string // what was around it
 }
 
@@ -64,13 +64,16 @@ func readToken(file string, stdin io.Reader, stderr io.Writer) (*credential, err
 // credentialIn takes the token out of an Authorization line, a token endpoint's
 // answer or quotes.
 func credentialIn(text string) *credential {
-	c := &credential{scheme: "Bearer"}
+	c := &credential{}
 	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
 	if strings.HasPrefix(text, "{") {
 		if token, typ, ok := tokenResponse(text); ok {
 			c.token = token
 			c.note("taken from access_token of a JSON object, as a token endpoint answers")
-			if strings.EqualFold(typ, "DPoP") {
+			switch {
+			case strings.EqualFold(typ, "Bearer"):
+				c.scheme = "Bearer"
+			case strings.EqualFold(typ, "DPoP"):
 				c.scheme = "DPoP"
 				c.note("token_type is DPoP: a client sends it as Authorization: DPoP, and so does this check")
 			}

@@ -21,9 +21,16 @@ type inspection struct {
 }
 
 func newInspection(o *options, given *credential, r *report) *inspection {
-	return &inspection{
+	i := &inspection{
 		options: o, given: given, specimen: takeApart(given.token), report: r, now: time.Now(), keys: newKeys(),
 	}
+	if given.scheme == "" {
+		if given.scheme = "Bearer"; i.needsProof() {
+			given.scheme = "DPoP"
+			given.note("it is bound to a DPoP key (cnf jkt): a client sends it as Authorization: DPoP, and so does this check")
+		}
+	}
+	return i
 }
 
 func (i *inspection) run(ctx context.Context) int {
@@ -78,14 +85,14 @@ func (i *inspection) token(ctx context.Context) {
 func (i *inspection) tooLong(ctx context.Context) bool {
 	config := i.options.verifier()
 	config.Issuer, config.Audiences = doubtless.issuer, []string{doubtless.audience}
-	refusal, err := i.ask(i.request(ctx, i.given.token), i.options.guard(unsigned(config)))
+	refusal, err := i.ask(i.request(ctx, i.given.token), i.guard(unsigned(config)))
 	return err == nil && refusal != nil && refusal.Reason == binding.ReasonTokenTooLong
 }
 
 // credentials speaks of the Authorization field only if something is wrong with
 // it.
 func (i *inspection) credentials(ctx context.Context) {
-	refusal, err := i.ask(i.request(ctx, i.given.token), i.options.guard(verifierFunc(unanswered)))
+	refusal, err := i.ask(i.request(ctx, i.given.token), i.guard(verifierFunc(unanswered)))
 	if err != nil || refusal == nil {
 		return
 	}
@@ -134,9 +141,9 @@ func (i *inspection) conclude(refusal *binding.Error) int {
 // answerOf is what a client gets, and what the server's log says.
 func answerOf(refusal *binding.Error) string {
 	if refusal.Code() == "" {
-		return fmt.Sprintf("%d (%s)", refusal.Status(), refusal.Reason)
+		return fmt.Sprintf("%d (%s)", refusal.StatusCode(), refusal.Reason)
 	}
-	return fmt.Sprintf("%d %s (%s)", refusal.Status(), refusal.Code(), refusal.Reason)
+	return fmt.Sprintf("%d %s (%s)", refusal.StatusCode(), refusal.Code(), refusal.Reason)
 }
 
 // unknown is why the verdict cannot be told, or "": what was not checked, where
@@ -183,6 +190,10 @@ func (i *inspection) unchecked() (lines []string) {
 	}
 	if i.options.audiences == nil {
 		lines = append(lines, "the audience was NOT checked: give -audience as the server has it")
+	}
+	if i.needsProof() {
+		lines = append(lines, "the DPoP proof was NOT checked, which each request with this token needs: inspect one with -proof, -method and -url",
+			"a server without -dpop-origins (binding.Config.Proofs) refuses the token: "+answerOf(&binding.Error{Reason: binding.ReasonConfirmationDPoP}))
 	}
 	return lines
 }

@@ -56,7 +56,7 @@ func (i *inspection) decide(ctx context.Context) (*binding.Error, error) {
 			return nil, err
 		}
 	}
-	return i.ask(i.request(ctx, i.given.token), i.options.guard(tokens))
+	return i.ask(i.request(ctx, i.given.token), i.guard(tokens))
 }
 
 // own is what the token itself says, or something that no token says.
@@ -67,6 +67,42 @@ func (i *inspection) own(name, otherwise string) []string {
 	}
 	return values
 }
+
+// takesProofs reports whether the server can: none has Config.Proofs beside -policy
+// refuse-bound.
+func (i *inspection) takesProofs() bool { return i.options.policy != binding.DangerouslyBearerOnly }
+
+// needsProof reports whether a proof belongs to the token, which is bound to a DPoP
+// key.
+func (i *inspection) needsProof() bool {
+	cnf, _ := i.confirmation()
+	_, bound := cnf.get("jkt")
+	return bound && i.takesProofs()
+}
+
+// guard is the server's. For a token that a proof belongs to, it takes one for
+// granted: without -proof there is none to judge.
+func (i *inspection) guard(tokens binding.TokenVerifier) binding.Config {
+	config := i.options.guard(tokens)
+	if i.needsProof() || i.takesProofs() && i.specimen.form == opaque && i.given.scheme == "DPoP" {
+		cnf, _ := i.confirmation()
+		text, _ := cnf.text("jkt")
+		key, _ := binding.ParseKeyThumbprint(text)
+		config.Proofs = granted{key}
+	}
+	return config
+}
+
+// granted is a proof by the key, whatever the request holds.
+type granted struct{ key binding.KeyThumbprint }
+
+func (g granted) ReadProof(*http.Request, string) (binding.Proof, error) {
+	return binding.Proof{Key: g.key, Prove: func(context.Context) error { return nil }}, nil
+}
+
+func (granted) Algorithms() []string { return []string{"ES256"} }
+
+func (granted) Nonce() string { return "" }
 
 func (i *inspection) ask(r *http.Request, config binding.Config) (*binding.Error, error) {
 	guard, err := binding.New(config)
@@ -103,7 +139,7 @@ func unsigned(config jwks.Config) binding.TokenVerifier {
 			return nil, err
 		}
 		payload, _ := decodeLoosely(takeApart(token).segments[1]) // strict: the verifier has read it
-		claims, err := binding.ParseToken(payload)
+		claims, err := binding.ParseClaims(payload)
 		if err != nil {
 			return nil, err
 		}
@@ -177,9 +213,10 @@ func (i *inspection) verdict(ctx context.Context, q question) binding.Reason {
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	r := i.request(ctx, encode(q.headerText)+"."+encode(q.claimsText)+".AA")
-	guard := i.options.guard(unsigned(config))
+	guard := i.guard(unsigned(config))
 	guard.Scopes, guard.AcceptDPoPScheme = q.scopes, true
 	if !q.bound {
+		guard.Proofs = nil
 		guard.Policy = binding.DangerouslyAcceptUnbound
 		r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "DPoP ", "Bearer ", 1))
 	}

@@ -16,7 +16,7 @@ import (
 // keys is what is learned of the issuer while it is asked.
 type keys struct {
 	mu      sync.Mutex
-	fetched chan jwks.Event // the first that tells of keys
+	fetched chan jwks.Event // the first that tells of a fetch
 	date    time.Time       // the issuer's clock, from an answer
 	at      time.Time       // ours, then
 }
@@ -24,7 +24,7 @@ type keys struct {
 func newKeys() *keys { return &keys{fetched: make(chan jwks.Event, 1)} }
 
 func (k *keys) observe(event jwks.Event) {
-	if event.Kind != jwks.KeysFetched {
+	if event.Kind != jwks.KeysFetched && event.Kind != jwks.KeysFailed {
 		return
 	}
 	select {
@@ -107,7 +107,7 @@ func (i *inspection) signature(ctx context.Context) {
 	case refusal.Reason == binding.ReasonTokenSignature:
 		i.report.say("signature", fail, "no key that fits verifies it: it was changed, cut, or signed by somebody else", append(lines, i.published(ctx)...)...)
 	case refusal.Reason == binding.ReasonKeysUnavailable || refusal.Reason == binding.ReasonCanceled:
-		i.report.say("signature", notChecked, "NOT checked: the keys could not be had from "+quote(address), append(lines, clean(causeOf(refusal)))...)
+		i.report.say("signature", notChecked, "NOT checked: the keys could not be had from "+quote(address), append(append(lines, clean(causeOf(refusal))), i.published(ctx)...)...)
 	default:
 		i.report.say("signature", notChecked, "not reached: a signature is looked at only when nothing cheaper is wrong", lines...)
 	}
@@ -164,7 +164,10 @@ func (i *inspection) otherIssuer(ctx context.Context, client *metadata.Client) [
 func (i *inspection) published(ctx context.Context) []string {
 	select {
 	case event := <-i.keys.fetched: // told soon after the keys were used
-		lines := []string{fmt.Sprintf("usable keys there: %d, with kid %s", event.Keys, quoteAll(event.Added))}
+		var lines []string
+		if event.Kind == jwks.KeysFetched {
+			lines = append(lines, fmt.Sprintf("usable keys there: %d, with kid %s", event.Keys, quoteAll(event.Added)))
+		}
 		for _, ignored := range event.Ignored[:min(len(event.Ignored), 8)] {
 			lines = append(lines, fmt.Sprintf("note: key %s is not used: %s", quote(ignored.KeyID), clean(ignored.Problem)))
 		}

@@ -33,6 +33,13 @@
 // be told". -explain REASON explains a reason of a server's log, and needs no
 // token.
 //
+// With -proof TEXT, -method and -url it says the first thing that is wrong with a
+// DPoP proof (RFC 9449) for that request and the token, and for an htu that
+// differs, why; the token itself is not checked then. Unlike a token a proof may
+// be an argument once it was sent: it is good once. Without -proof a token that is
+// bound to a DPoP key is judged as if a proof by that key had come with it, and
+// the verdict is "cannot be told" where nothing else is wrong.
+//
 // What it does not look at: a server's own rule (binding.Config.Authorize), a
 // proxy in front (see proxycheck), and whether the client holds the
 // certificate's private key, which only a handshake shows.
@@ -97,6 +104,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
+	}
+	if options.proof != "" {
+		p := proofInspection{options.proof, options.method, options.url, given.token, newReport(stdout), time.Now()}
+		return p.run(ctx)
 	}
 	return newInspection(options, given, newReport(stdout)).run(ctx)
 }

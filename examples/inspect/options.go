@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +28,10 @@ type options struct {
 	token        string
 	certificates []certificate // the first is presented
 	explain      binding.Reason
+
+	proof  string // "": none is inspected; never printed
+	method string
+	url    *url.URL
 
 	issuer      string // "": nothing is fetched
 	audiences   []string
@@ -66,6 +72,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	cert := flags.String("cert", "", "PEM or DER `file` with the client's certificate, first in it; without it the binding cannot be told")
 	flags.Var(&others, "other", "PEM or DER `file` with other certificates to compare a wrong thumbprint with; may be repeated")
 	reason := flags.String("explain", "", "explain a `reason` of a server's log, such as thumbprint_hex, and do nothing else")
+	proof := flags.String("proof", "", "inspect this DPoP proof, in place of the token: the `text` of the field DPoP, for the token that is given as ever; a proof that was sent is used up")
+	method := flags.String("method", "", "with -proof: the request's method; without it GET")
+	address := flags.String("url", "", "with -proof: the `URL` that the client asked for")
 	issuer := flags.String("issuer", "", "the authorization server's issuer identifier; without it nothing is fetched, and no signature is checked")
 	flags.Var(&audiences, "audience", "what access tokens must name as their audience; may be repeated")
 	jwksURL := flags.String("jwks-url", "", "the key set's `URL`; without it the issuer's metadata says")
@@ -118,6 +127,13 @@ func parse(args []string, output io.Writer) (*options, error) {
 		o.algorithms = append(o.algorithms, jwks.Algorithm(name))
 	}
 	var err error
+	if o.proof, o.method = strings.TrimSpace(*proof), cmp.Or(*method, http.MethodGet); o.proof != "" {
+		if o.url, err = url.Parse(*address); err != nil || o.url.Host == "" || o.url.Scheme != "https" && o.url.Scheme != "http" {
+			mistake("-url: with -proof it must be the URL that the client asked for")
+		}
+	} else if *method+*address != "" {
+		mistake("-method, -url: need -proof")
+	}
 	if *cert != "" {
 		if o.certificates, err = loadCertificates("-cert", *cert); err != nil {
 			mistake("-cert: %w", err)

@@ -58,10 +58,10 @@ func TestMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		"an issuer over http":    {[]string{"-issuer", "http://auth.example", "-audience", "a"}, "-issuer: must be an absolute https URL"},
+		"an issuer over http":    {[]string{"-issuer", "http://auth.example", "-audience", "a"}, "-issuer: is an http URL, and must be https"},
 		"an issuer that is none": {[]string{"-issuer", "auth.example"}, "-issuer: must be an https URL"},
 		"HMAC":                   {[]string{"-alg", "HS256"}, `-alg: "HS256" is not one that can be verified`},
-		"an ID token's type":     {[]string{"-typ", "id_token"}, `-typ: "id_token" is no access token's`},
+		"an ID token's type":     {[]string{"-typ", "id_token"}, `-typ: "id_token" is not the type of an access token`},
 		"no type":                {[]string{"-typ", ""}, "-typ: must be nil, or name at least one type"},
 		"a long leeway":          {[]string{"-leeway", "1h"}, "-leeway: must be from 0s to 5m0s"},
 		"a scope that is none":   {[]string{"-scope", `a"b`}, "-scope:"},

@@ -145,7 +145,7 @@ var refusals = map[string]refusal{
 		token: header(map[string]any{"typ": "JWT"}),
 	},
 	"no typ": {
-		reason: binding.ReasonTokenType, label: "type", texts: []string{"it has no typ", "Okta"},
+		reason: binding.ReasonTokenType, label: "type", texts: []string{"it has no typ", "Okta", "Spring Authorization Server"},
 		token: header(map[string]any{"typ": nil}),
 	},
 	"an ID token": {
@@ -241,8 +241,19 @@ var refusals = map[string]refusal{
 	"a letter that folds":  {reason: binding.ReasonConfirmationUnsupported, token: cnf(map[string]any{"x5t#\u017f256": "RIGHT"}), label: "binding", texts: []string{`cnf has "x5t#\u017f256", which is not x5t#S256`}},
 	"only x5t":             {reason: binding.ReasonConfirmationUnsupported, token: cnf(map[string]any{"x5t": "RIGHT"}), label: "binding", texts: []string{"SHA-256 is needed"}},
 	"only jwk":             {reason: binding.ReasonConfirmationUnsupported, token: cnf(map[string]any{"jwk": map[string]any{}}), label: "binding", texts: []string{"cnf has jwk"}},
-	"jkt":                  {reason: binding.ReasonConfirmationDPoP, token: cnf(map[string]any{"jkt": "RIGHT"}), label: "binding", texts: []string{"bound to a DPoP key"}},
-	"jkt beside x5t#S256":  {reason: binding.ReasonConfirmationDPoP, token: cnf(map[string]any{"jkt": "RIGHT", "x5t#S256": "RIGHT"}), label: "binding", texts: []string{"beside x5t#S256"}},
+	"jkt, where nothing may be bound": {
+		reason: binding.ReasonConfirmationDPoP, label: "binding", texts: []string{"bound to a DPoP key", "takes no proofs"}, args: []string{"-policy", "refuse-bound"},
+		token: cnf(map[string]any{"jkt": strings.Repeat("A", 43)}),
+	},
+	"jkt under Bearer": {
+		reason: binding.ReasonTokenScheme, label: "binding", texts: []string{"must send Authorization: DPoP"},
+		token: func(t *testing.T, w *world) string {
+			return "Bearer " + cnf(map[string]any{"jkt": strings.Repeat("A", 43)})(t, w)
+		},
+	},
+	"jkt is no thumbprint": {reason: binding.ReasonThumbprintMalformed, token: cnf(map[string]any{"jkt": "yes!"}), label: "binding", texts: []string{"cnf jkt is no thumbprint"}},
+	"jkt is a number":      {reason: binding.ReasonThumbprintMalformed, token: cnf(map[string]any{"jkt": 1, "x5t#S256": strings.Repeat("A", 43)}), label: "binding", texts: []string{"cnf jkt is no thumbprint"}},
+	"jwk beside x5t#S256":  {reason: binding.ReasonConfirmationUnsupported, token: cnf(map[string]any{"jwk": map[string]any{}, "x5t#S256": strings.Repeat("A", 43)}), label: "binding", texts: []string{"cnf names another key beside x5t#S256"}},
 	"x5t#S256 is an array": {reason: binding.ReasonThumbprintMalformed, token: cnf(map[string]any{"x5t#S256": []string{}}), label: "binding", texts: []string{"x5t#S256 is an array, and must be a string"}},
 	"x5t#S256 is empty":    {reason: binding.ReasonThumbprintMalformed, token: cnf(map[string]any{"x5t#S256": ""}), label: "binding", texts: []string{"x5t#S256 is empty"}},
 	"x5t#S256 is a word":   {reason: binding.ReasonThumbprintMalformed, token: cnf(map[string]any{"x5t#S256": "yes!"}), label: "binding", texts: []string{`is "yes!", which is no digest`}},
@@ -318,7 +329,9 @@ var refusals = map[string]refusal{
 	"of a stranger": {
 		reason: binding.ReasonThumbprintMismatch, label: "binding", texts: []string{"is no digest of the certificate in a form that is known", "-other"},
 		token: func(t *testing.T, w *world) string {
-			token, err := w.as.WronglyBoundToken()
+			stranger, err := bindingtest.NewSelfSignedCertificate("a stranger")
+			require.NoError(t, err)
+			token, err := w.as.Token(bindingtest.TokenSpec{Certificate: stranger.Leaf})
 			require.NoError(t, err)
 			return token
 		},
@@ -376,11 +389,11 @@ func TestRefusals(t *testing.T) {
 			requireSays(t, output, "verdict", "FAIL", "refused: ", "("+string(test.reason)+")", "what to change: see ", test.label)
 			requireSays(t, output, test.label, "FAIL", test.texts...)
 			requireDiscreet(t, output, strings.TrimPrefix(token, "DPoP "))
-			require.Contains(t, output, strconv.Itoa((&binding.Error{Reason: test.reason}).Status()))
+			require.Contains(t, output, strconv.Itoa((&binding.Error{Reason: test.reason}).StatusCode()))
 			if test.args == nil && !strings.ContainsAny(token, " \r\n") && w.file == shared.file {
 				answered, reason := ask("Bearer " + token)
 				require.Equal(t, test.reason, reason, "the server sees it otherwise")
-				require.Equal(t, (&binding.Error{Reason: reason}).Status(), answered)
+				require.Equal(t, (&binding.Error{Reason: reason}).StatusCode(), answered)
 			}
 		})
 	}

@@ -67,17 +67,19 @@ type source struct {
 
 // sources are what issuers have hashed.
 func (c certificate) sources() []source {
-	all := []source{
-		{name: "the certificate", bytes: c.Raw, der: true},
-		{name: "the public key (SubjectPublicKeyInfo)", bytes: c.RawSubjectPublicKeyInfo},
-		{name: "the TBSCertificate, the certificate without its signature,", bytes: c.RawTBSCertificate},
+	all := []source{{name: "the certificate", bytes: c.Raw, der: true}}
+	if c.unparsed == nil {
+		all = append(all,
+			source{name: "the public key (SubjectPublicKeyInfo)", bytes: c.RawSubjectPublicKeyInfo},
+			source{name: "the TBSCertificate, the certificate without its signature,", bytes: c.RawTBSCertificate})
 	}
+	parts := len(all)
 	for name, text := range c.pemTexts() {
 		if len(text) > 0 {
 			all = append(all, source{name: name, bytes: text})
 		}
 	}
-	slices.SortStableFunc(all[3:], func(a, b source) int { return strings.Compare(a.name, b.name) })
+	slices.SortStableFunc(all[parts:], func(a, b source) int { return strings.Compare(a.name, b.name) })
 	if jwk, ok := c.canonicalJWK(); ok {
 		all = append(all, source{name: "the public key as a JWK (RFC 7638, as jkt has it)", bytes: jwk})
 	}

@@ -40,8 +40,8 @@ func TestAcceptedOnlyIfTheRequestWouldPass(t *testing.T) {
 				return w.token(t, bindingtest.TokenSpec{Claims: map[string]any{"exp": now, "nbf": now + 30, "iat": now + 30}})
 			}, label: "signature",
 		},
-		"the keys named":          {token: spec(bindingtest.TokenSpec{}), args: []string{"-jwks-url", shared.as.JWKSURL()}, label: "signature"},
-		"the metadata named":      {token: spec(bindingtest.TokenSpec{}), args: []string{"-metadata-url", shared.as.OpenIDConfigurationURL()}, label: "signature"},
+		"the keys named":          {token: spec(bindingtest.TokenSpec{}), args: []string{"-jwks-url", shared.as.URL(bindingtest.JWKSPath)}, label: "signature"},
+		"the metadata named":      {token: spec(bindingtest.TokenSpec{}), args: []string{"-metadata-url", shared.as.URL(bindingtest.OpenIDMetadataPath)}, label: "signature"},
 		"an algorithm of several": {token: spec(bindingtest.TokenSpec{}), args: []string{"-alg", "PS256,ES256"}, label: "header"},
 
 		"a whole field": {
@@ -191,7 +191,7 @@ func TestNobodyIsAskedOffline(t *testing.T) {
 	w := newWorld(t, bindingtest.Config{})
 	_, output := inspect(t, w.token(t, bindingtest.TokenSpec{}), "-cert", w.file, "-as-ca", w.roots, "-audience", audience)
 	requireSays(t, output, "signature", "-", "NOT checked")
-	require.Zero(t, w.as.MetadataRequests()+w.as.JWKSRequests())
+	require.Zero(t, w.as.Requests(bindingtest.MetadataPaths)+w.as.Requests(bindingtest.JWKSPath))
 }
 
 // Every fault shows, not only the first.
@@ -223,7 +223,7 @@ func TestTheIssuersClock(t *testing.T) {
 			_, _ = rw.Write(next)
 		})
 	}
-	w.as.SetJWKSHandler(ahead(w.as.JWKS()))
+	w.as.Handle(bindingtest.JWKSPath, ahead(w.as.JWKS()))
 	now := time.Now().Add(10 * time.Minute)
 	token := w.token(t, bindingtest.TokenSpec{Claims: map[string]any{"iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}})
 	status, output := inspect(t, token, w.flags()...)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/builds"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -27,29 +27,7 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "inspect-test-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	program = filepath.Join(folder, "inspect.exe")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		log.Fatal(err)
-	}
-	// go test takes its last result for good unless a file that a test has opened is another. The program's are not its own.
-	sources, err := filepath.Glob("*.go")
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, source := range sources {
-		if _, err := os.ReadFile(source); err != nil {
-			log.Fatal(err)
-		}
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	builds.Main(m, map[string]*string{".": &program})
 }
 
 // inspect runs the program to its end.
@@ -116,7 +94,7 @@ func (w *world) server(t *testing.T) func(authorization string) (status int, rea
 	t.Cleanup(func() { _ = tokens.Close() })
 	return func(authorization string) (int, binding.Reason) {
 		var reason binding.Reason
-		guard, err := binding.New(binding.Config{Tokens: tokens, Observe: func(_ context.Context, event binding.Event) { reason = event.Reason }})
+		guard, err := binding.New(binding.Config{Tokens: tokens, Observe: func(_ context.Context, event binding.Event) { reason = event.Reason() }})
 		require.NoError(t, err)
 		api := httptest.NewUnstartedServer(bindhttp.Protect(guard)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 		api.TLS = binding.TLSConfig(&tls.Config{Certificates: []tls.Certificate{w.as.ServerCertificate()}, MinVersion: tls.VersionTLS13})

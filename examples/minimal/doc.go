@@ -6,7 +6,9 @@
 //	gin       gin
 //	check     no adapter: Guard.Check and Guard.Admit
 //	issuers   the tokens of two issuers
+//	tenants   tenants, each with an issuer
 //	group     groups of routes, each with its own policy and scopes
+//	stream    a stream that ends when its token does
 //
 // chi and connect-go are in examples/frameworks, which is a module of its own. All
 // take their settings from the environment: ISSUER, AUDIENCE, ADDRESS, TLS_CERT

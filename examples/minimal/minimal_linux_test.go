@@ -1,11 +1,13 @@
 package minimal_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -67,6 +69,36 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
+// A token of one tenant's opens nothing of another's, though the guard admits it.
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	bank := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	shop := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	stranger := tryout.NewAuthorizationServer(t, bindingtest.Config{})
+	api := tryout.Start(t, "./tenants", []*bindingtest.AuthorizationServer{bank, shop},
+		fmt.Sprintf(`TENANTS={"bank": %q, "shop": %q}`, bank.Issuer(), shop.Issuer()))
+	api.Story(t, "/bank/accounts")
+	ofShop, ofStranger := tryout.Token(t, shop, api.Client.Leaf), tryout.Token(t, stranger, api.Client.Leaf)
+	api.Requires(t, http.StatusOK, "the accounts of alice at shop", api.Client, ofShop, http.MethodGet, "/shop/accounts")
+	api.Requires(t, http.StatusForbidden, "", api.Client, ofShop, http.MethodGet, "/bank/accounts")
+	api.Requires(t, http.StatusForbidden, "", api.Client, api.Token(t), http.MethodGet, "/shop/accounts")
+	api.Requires(t, http.StatusForbidden, "", api.Client, api.Token(t), http.MethodGet, "/nobody/accounts")
+	api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Thief, ofShop, http.MethodGet, "/shop/accounts")
+	api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Client, ofStranger, http.MethodGet, "/shop/accounts")
+}
+
+// The stream goes on while the token lives, and then ends by itself.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	api, as := start(t, "./stream")
+	expiry := time.Now().Add(3 * time.Second).Truncate(time.Second)
+	token, err := as.Token(bindingtest.TokenSpec{Subject: "alice", Certificate: api.Client.Leaf, ExpiresIn: 3 * time.Second})
+	require.NoError(t, err)
+	api.Requires(t, http.StatusUnauthorized, `error="invalid_token"`, api.Thief, token, http.MethodGet, "/payments")
+	api.Requires(t, http.StatusOK, "event: expired\ndata:\n\n", api.Client, token, http.MethodGet, "/payments") // reads to the end
+	require.False(t, time.Now().Before(expiry))
+}
+
 func typed(t *testing.T, as *bindingtest.AuthorizationServer, api *tryout.Server, typ string) string {
 	t.Helper()
 	token, err := as.Token(bindingtest.TokenSpec{
@@ -100,7 +132,7 @@ func TestEveryExampleIsTriedAndSmall(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("*", "*"))
 	require.NoError(t, err)
 	var want []string
-	for _, folder := range []string{"check", "echo", "gin", "group", "issuers", "nethttp"} {
+	for _, folder := range []string{"check", "echo", "gin", "group", "issuers", "nethttp", "stream", "tenants"} {
 		want = append(want, filepath.Join(folder, "main.go"))
 	}
 	require.Equal(t, want, files)

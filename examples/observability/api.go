@@ -15,6 +15,7 @@ import (
 	"github.com/certbound/certbound/adapters/bindotel"
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/jwks"
+	"github.com/certbound/certbound/jwks/dpop"
 )
 
 // The routes of the API.
@@ -22,6 +23,9 @@ const (
 	accounts = "/accounts" // a token must be bound
 	rates    = "/rates"    // one without a binding is accepted, too
 )
+
+// origin is the one by which clients know the API: what their proofs are for.
+const origin = audience
 
 // An api is a protected API and what is measured of it: this is what a user of
 // the library writes.
@@ -31,7 +35,7 @@ type api struct {
 	close   func()
 }
 
-func newAPI(config jwks.Config, logger *slog.Logger) (*api, error) {
+func newAPI(config jwks.Config, used dpop.ReplayStore, logger *slog.Logger) (*api, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
 	if err != nil {
@@ -66,7 +70,12 @@ func newAPI(config jwks.Config, logger *slog.Logger) (*api, error) {
 		observer.Observe(ctx, event)
 		logDecisions(ctx, event)
 	}
-	bound, err := binding.New(binding.Config{Tokens: tokens, Observe: observe})
+	proofs, err := dpop.New(dpop.Config{Origins: []string{origin}, Replays: observer.Replays(used), Clock: config.Clock})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	bound, err := binding.New(binding.Config{Tokens: tokens, Proofs: proofs, Observe: observe})
 	if err != nil {
 		stop()
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -23,11 +24,17 @@ func TestCommand(t *testing.T) {
 		defer written.Close()
 		ended <- run(ctx, []string{"-metrics", "127.0.0.1:0", "-every", "10ms"}, written, &log)
 	}()
-	line := make([]byte, 200)
-	n, err := stdout.Read(line)
-	require.NoError(t, err)
-	address, found := strings.CutPrefix(strings.TrimSpace(string(line[:n])), "metrics at ")
+	lines := bufio.NewScanner(stdout)
+	require.True(t, lines.Scan())
+	address, found := strings.CutPrefix(lines.Text(), "metrics at ")
 	require.True(t, found)
+	timetable := ""
+	for !strings.HasPrefix(lines.Text(), "until") {
+		require.True(t, lines.Scan())
+		timetable += lines.Text() + "\n"
+	}
+	require.Contains(t, timetable, "after 60ms  a thief with a stolen token")
+	require.Contains(t, timetable, "after 120ms it takes another one")
 	require.Eventually(t, func() bool {
 		response, err := http.Get(address)
 		if err != nil {

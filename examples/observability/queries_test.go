@@ -156,7 +156,7 @@ var storyBegins = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	var clock storyClock
-	w, err := newWorld("127.0.0.1:0", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
+	w, err := newWorld("127.0.0.1:0", "", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
 	require.NoError(t, err)
 	t.Cleanup(w.close)
 	iss := w.as.Issuer()
@@ -176,18 +176,22 @@ func TestQueries(t *testing.T) {
 		{"Who is refused, and why?", nil, []string{
 			of(client(budget), because("certificate_missing")), of(client(budget), because("thumbprint_mismatch")),
 			of(client(budget), because("token_unbound")), of(client(payroll), because("thumbprint_mismatch")),
+			of(client(wallet), because("proof_replayed")), of(client(wallet), because("replays_unavailable")),
 			of(because("keys_unavailable")), of(because("token_expired")), of(because("token_signature")),
 		}},
 		{"Is somebody using a stolen token?", nil, []string{of(client(budget), issuer)}},
 		{"Does a client renew its certificate badly?", nil, []string{of(client(payroll), issuer)}},
+		{"Is a captured proof used?", nil, []string{of(client(wallet), issuer)}},
 		{"Does somebody forge tokens?", nil, []string{of(because("token_signature"))}},
 		{"Does the authorization server issue tokens that are not bound, or wrongly?", nil, []string{of(client(budget), because("token_unbound"))}},
 		{"Which clients still come with tokens that are not bound?", nil, []string{of(client(reports), issuer)}},
 		{"Do clients let their tokens expire?", nil, []string{of()}},
-		{"Are requests refused through our own fault?", nil, []string{of(because("keys_unavailable"))}},
+		{"Are requests refused through our own fault?", nil, []string{of(because("keys_unavailable")), of(because("replays_unavailable"))}},
 		{"Are the keys fresh?", []string{of(issuer)}, []string{of(issuer)}},
 		{"Are the keys fresh?", []string{of(issuer)}, []string{of(issuer)}},
 		{"Can the issuer be reached?", nil, []string{of(issuer, because("502"))}},
+		{"Can the store of used proofs be asked?", nil, []string{of(because("_OTHER"))}},
+		{"Can the store of used proofs be asked?", []string{of(`certbound_outcome="first"`)}, []string{of(`certbound_outcome="first"`), of(`certbound_outcome="replayed"`)}},
 		{"Did the issuer rotate its keys?", nil, []string{of(`certbound_change="added"`, issuer)}},
 		{"How long does a decision take?", []string{of(accepted)}, []string{of(accepted), of(refused)}},
 		{"Are tokens verified again and again?", []string{of(issuer)}, []string{of(issuer)}},
@@ -238,7 +242,7 @@ func TestQueries(t *testing.T) {
 			require.Empty(t, p.series(t, all[i].query), "an hour later: %s", a.question)
 		}
 	}
-	for _, secret := range []string{w.budgetToken, w.payrollToken, w.forgedToken, w.unboundToken, w.reportsToken} {
+	for _, secret := range []string{w.budgetToken, w.payrollToken, w.forgedToken, w.unboundToken, w.reportsToken, w.walletToken} {
 		require.NotContains(t, p.bodies.String(), secret[len(secret)-40:])
 		require.NotContains(t, p.bodies.String(), secret[:40])
 	}
@@ -248,7 +252,7 @@ func TestQueries(t *testing.T) {
 func TestStoryThatGoesOn(t *testing.T) {
 	t.Parallel()
 	var clock storyClock
-	w, err := newWorld("127.0.0.1:0", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
+	w, err := newWorld("127.0.0.1:0", "", slog.New(slog.NewTextHandler(io.Discard, nil)), clock.now)
 	require.NoError(t, err)
 	t.Cleanup(w.close)
 	rounds := 0

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -25,6 +29,7 @@ const (
 	budget  = "budget-app"  // whose token is stolen
 	payroll = "payroll-app" // which renews its certificate badly
 	reports = "reports-app" // which has still to change over to bound tokens
+	wallet  = "wallet-app"  // which has a key, and proves each request by it
 )
 
 // When it happens, in rounds from 0.
@@ -33,6 +38,17 @@ const (
 	rotation = 9  // the authorization server takes a new key
 	outage   = 12 // it takes another one, and is away when it is asked for it
 )
+
+// timetable is for a person who watches.
+var timetable = []struct {
+	round int
+	what  string
+}{
+	{0, "clients that are served, all the time"},
+	{troubled, "a thief with a stolen token, a captured proof, a renewed certificate with the old token, tokens that are expired, forged or not bound, in each round"},
+	{rotation, "the authorization server takes a new key: once"},
+	{outage, "it takes another one, and is away when it is asked for it: once; so is the store of used proofs"},
+}
 
 // A world is everybody in the story: the authorization server, the API and its
 // metrics, the clients and a thief.
@@ -43,17 +59,21 @@ type world struct {
 	metrics *http.Server
 	scraped string // the URL of the metrics
 	clock   func() time.Time
+	used    *usedProofs
 
 	budget, payroll, renewed, thief         tls.Certificate
 	issued                                  time.Time // the tokens, all at once
 	budgetToken, payrollToken               string
 	expiredToken, forgedToken, unboundToken string
 	reportsToken                            string
+	walletKey                               crypto.Signer
+	walletToken                             string
 }
 
-// newWorld makes one, with its metrics on a loopback address. Its tokens live by
-// the clock, which is called from several goroutines.
-func newWorld(address string, logger *slog.Logger, clock func() time.Time) (w *world, err error) {
+// newWorld makes one, with its metrics on a loopback address and, unless the
+// address of it is "", a Redis for used proofs. Its tokens live by the clock,
+// which is called from several goroutines.
+func newWorld(address, redis string, logger *slog.Logger, clock func() time.Time) (w *world, err error) {
 	w = &world{clock: clock}
 	defer func() {
 		if err != nil {
@@ -64,7 +84,10 @@ func newWorld(address string, logger *slog.Logger, clock func() time.Time) (w *w
 		return w, err
 	}
 	keys := jwks.Config{Issuer: w.as.Issuer(), Audiences: []string{audience}, Transport: w.as.Transport(), Clock: clock}
-	if w.api, err = newAPI(keys, logger); err != nil {
+	if w.used, err = newUsedProofs(redis); err != nil {
+		return w, err
+	}
+	if w.api, err = newAPI(keys, w.used, logger); err != nil {
 		return w, err
 	}
 	w.server = w.as.Serve(w.api.routes)
@@ -87,7 +110,7 @@ func newWorld(address string, logger *slog.Logger, clock func() time.Time) (w *w
 	return w, nil
 }
 
-// dress gives everybody certificates.
+// dress gives everybody a certificate, or a key.
 func (w *world) dress() (err error) {
 	certificate := func(name string) (c tls.Certificate) {
 		if err == nil {
@@ -96,6 +119,9 @@ func (w *world) dress() (err error) {
 		return c
 	}
 	w.budget, w.payroll, w.renewed, w.thief = certificate(budget), certificate(payroll), certificate(payroll), certificate("thief")
+	if err == nil {
+		w.walletKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
 	return err
 }
 
@@ -115,6 +141,7 @@ func (w *world) issue() (err error) {
 	w.forgedToken = token(bindingtest.TokenSpec{ClientID: budget, Certificate: w.thief.Leaf, ForgedSignature: true})
 	w.unboundToken = token(bindingtest.TokenSpec{ClientID: budget})
 	w.reportsToken = token(bindingtest.TokenSpec{ClientID: reports})
+	w.walletToken = token(bindingtest.TokenSpec{ClientID: wallet, Key: w.walletKey.Public()})
 	return err
 }
 
@@ -127,6 +154,9 @@ func (w *world) close() {
 	}
 	if w.api != nil {
 		w.api.close()
+	}
+	if w.used != nil {
+		w.used.close()
 	}
 	if w.as != nil {
 		w.as.Close()
@@ -171,6 +201,9 @@ func (w *world) round(ctx context.Context, n int) error {
 	if err := w.play(ctx, acts); err != nil {
 		return err
 	}
+	if err := w.proofs(ctx, n >= troubled, n == outage); err != nil {
+		return err
+	}
 	switch n {
 	case rotation:
 		return w.newKey(ctx, false)
@@ -178,6 +211,40 @@ func (w *world) round(ctx context.Context, n int) error {
 		return w.newKey(ctx, true)
 	}
 	return nil
+}
+
+// proofs has the client with a key come, and a thief with the proof that it has
+// just used. Then, once, the store of used proofs is away.
+func (w *world) proofs(ctx context.Context, captured, away bool) error {
+	send := func(who string, status int, proof string) error {
+		return w.expect(ctx, act{who, accounts, w.walletToken, nil, status}, proof)
+	}
+	proof, err := w.proof()
+	if err != nil {
+		return err
+	}
+	if err := send("a client with a key", http.StatusOK, proof); err != nil {
+		return err
+	}
+	if captured {
+		if err := send("a thief with its proof", http.StatusUnauthorized, proof); err != nil {
+			return err
+		}
+	}
+	if !away {
+		return nil
+	}
+	w.used.setAway(true)
+	defer w.used.setAway(false)
+	if proof, err = w.proof(); err != nil {
+		return err
+	}
+	return send("a client with a key, while the store is away", http.StatusServiceUnavailable, proof)
+}
+
+// proof is for one request of the accounts.
+func (w *world) proof() (string, error) {
+	return bindingtest.NewProof(bindingtest.ProofSpec{Key: w.walletKey, URL: origin + accounts, Token: w.walletToken, IssuedAt: w.clock()})
 }
 
 // ordinary is what happens on every day.
@@ -208,23 +275,32 @@ func (w *world) trouble() []act {
 // play sends the requests.
 func (w *world) play(ctx context.Context, acts []act) error {
 	for _, a := range acts {
-		status, err := w.send(ctx, a)
-		if err != nil {
+		if err := w.expect(ctx, a, ""); err != nil {
 			return err
-		}
-		if status != a.status {
-			return fmt.Errorf("%s: the answer is %d and not %d", a.who, status, a.status)
 		}
 	}
 	return nil
 }
 
-func (w *world) send(ctx context.Context, a act) (int, error) {
+// expect sends a request, with a proof under the scheme DPoP unless that is "".
+func (w *world) expect(ctx context.Context, a act, proof string) error {
+	status, err := w.send(ctx, a, proof)
+	if err == nil && status != a.status {
+		err = fmt.Errorf("%s: the answer is %d and not %d", a.who, status, a.status)
+	}
+	return err
+}
+
+func (w *world) send(ctx context.Context, a act, proof string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.server.URL+a.path, nil)
 	if err != nil {
 		return 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+a.token)
+	if proof != "" {
+		request.Header.Set("Authorization", "DPoP "+a.token)
+		request.Header.Set("DPoP", proof)
+	}
 	client := w.as.HTTPClient(a.certificates...)
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
@@ -243,8 +319,8 @@ func (w *world) newKey(ctx context.Context, away bool) error {
 	status := http.StatusOK
 	if away {
 		status = http.StatusServiceUnavailable
-		w.as.SetJWKSHandler(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }))
-		defer w.as.SetJWKSHandler(nil)
+		w.as.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) }))
+		defer w.as.Handle(bindingtest.JWKSPath, nil)
 	}
 	if err := w.as.Rotate(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -70,27 +71,44 @@ type answer struct {
 
 func (c *caller) call(t *testing.T, token string, change func(http.Header)) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	a, err := c.ask(t.Context(), token, change)
+	require.NoError(t, err)
+	return a
+}
+
+// ask is call for a goroutine that is not the test's.
+func (c *caller) ask(ctx context.Context, token string, change func(http.Header)) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
-	require.NoError(t, err)
+	if err != nil {
+		return answer{}, err
+	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	if change != nil {
 		change(request.Header)
 	}
 	response, err := c.transport.RoundTrip(request)
-	require.NoError(t, err)
+	if err != nil {
+		return answer{}, err
+	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
+	if err != nil {
+		return answer{}, err
+	}
 	a := answer{status: response.StatusCode, resumed: response.TLS.DidResume}
-	require.Equal(t, c.transport.Protocols.HTTP2(), response.ProtoMajor == 2)
+	if c.transport.Protocols.HTTP2() != (response.ProtoMajor == 2) {
+		return answer{}, fmt.Errorf("answered in %s", response.Proto)
+	}
 	if a.status == http.StatusOK {
 		var who struct {
 			Thumbprint string `json:"x5t#S256"`
 		}
-		require.NoError(t, json.Unmarshal(body, &who), string(body))
+		if err := json.Unmarshal(body, &who); err != nil {
+			return answer{}, fmt.Errorf("%w: %s", err, body)
+		}
 		a.thumbprint = who.Thumbprint
 	}
-	return a
+	return a, nil
 }

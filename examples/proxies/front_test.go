@@ -62,7 +62,7 @@ func (w *world) writePair(t *testing.T, name string, pair tls.Certificate) {
 // token is bound to the party's certificate.
 func (w *world) token(t *testing.T, p *party) string {
 	t.Helper()
-	token, err := w.as.BoundToken(p.leaf())
+	token, err := w.as.Token(bindingtest.TokenSpec{Certificate: p.leaf()})
 	require.NoError(t, err)
 	return token
 }
@@ -95,7 +95,7 @@ func (w *world) server(t *testing.T, p product, b backend) (backend, *process) {
 	}
 	args := []string{
 		"-listen", listen, "-issuer", w.as.Issuer(), "-audience", "https://api.example", "-as-ca", filepath.Join(w.dir, "roots.pem"),
-		"-forwarded-format", p.format,
+		"-forwarded-format", p.format, "-forwarded-header", p.header,
 	}
 	if b.tls {
 		args = append(args, "-tls-cert", filepath.Join(w.dir, "server.pem"), "-tls-key", filepath.Join(w.dir, "server-key.pem"))
@@ -115,10 +115,21 @@ func (w *world) server(t *testing.T, p product, b backend) (backend, *process) {
 }
 
 // A front is a running proxy.
-type front struct{ address, url string }
+type front struct {
+	address, url string
+	run          string // its folder
+}
 
 // front starts the proxy with its configuration as it is, or changed.
 func (w *world) front(t *testing.T, p product, b backend, change func(config string) string) front {
+	t.Helper()
+	return w.configured(t, p, change, map[string]any{
+		"Upstream": p.upstream(b), "Secret": b.secret, "ProxyCertificate": b.tls, "Trust": strings.Join(b.trust, " -trust "),
+	})
+}
+
+// configured starts the proxy with what its configuration has in braces.
+func (w *world) configured(t *testing.T, p product, change func(config string) string, braces map[string]any) front {
 	t.Helper()
 	text, err := os.ReadFile(p.config)
 	require.NoError(t, err)
@@ -130,13 +141,11 @@ func (w *world) front(t *testing.T, p product, b backend, change func(config str
 	require.NoError(t, err)
 	name := program(t, p.program)
 	for range 3 { // somebody else may be quicker to take the port
-		port, run := freePort(t), t.TempDir()
-		f := front{address: "127.0.0.1:" + port, url: "https://localhost:" + port + "/whoami"}
+		port, run := freePort(t), openFolder(t) // nginx does not stay root, and writes uploads there
+		f := front{address: "127.0.0.1:" + port, url: "https://localhost:" + port + "/whoami", run: run}
 		var filled strings.Builder
-		require.NoError(t, parsed.Execute(&filled, map[string]any{
-			"Dir": w.dir, "Run": run, "Listen": f.address, "Port": port, "Upstream": p.upstream(b),
-			"Secret": b.secret, "ProxyCertificate": b.tls, "Trust": strings.Join(b.trust, " -trust "),
-		}))
+		braces["Dir"], braces["Run"], braces["Listen"], braces["Port"] = w.dir, run, f.address, port
+		require.NoError(t, parsed.Execute(&filled, braces))
 		file := filepath.Join(run, filepath.Base(p.config))
 		require.NoError(t, os.WriteFile(file, []byte(filled.String()), 0o600))
 		process := start(t, name, p.args(file, run), []string{"HOME=" + run, "XDG_DATA_HOME=" + run, "XDG_CONFIG_HOME=" + run})
@@ -156,10 +165,15 @@ func (w *world) behind(t *testing.T, p product) (front, *process) {
 	return w.front(t, p, b, nil), server
 }
 
-// without takes the line out of a configuration that the product's fault names.
+// without takes the line out of a configuration that the product's fault names,
+// or has the faulty one in its place.
 func (p product) without(t *testing.T) func(string) string {
 	return func(config string) string {
 		require.Equal(t, 1, strings.Count(config, p.fault), "the line is in the configuration once")
-		return strings.Replace(config, p.fault, strings.Repeat("\n", strings.Count(p.fault, "\n")), 1)
+		replacement := p.faulty
+		if replacement == "" {
+			replacement = strings.Repeat("\n", strings.Count(p.fault, "\n"))
+		}
+		return strings.Replace(config, p.fault, replacement, 1)
 	}
 }

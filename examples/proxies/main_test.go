@@ -26,11 +26,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// Each is built once, and Caddy only if a test wants it.
+// Each is built once.
 var (
 	buildServer     = built("server", "../..", "./examples/server")
 	buildProxycheck = built("proxycheck", "../..", "./examples/proxycheck")
-	buildCaddy      = built("caddy", ".", "github.com/caddyserver/caddy/v2/cmd/caddy")
 )
 
 func built(name, module, source string) func() (string, error) {
@@ -52,14 +51,19 @@ func program(t *testing.T, build func() (string, error)) string {
 	return file
 }
 
-// installed finds a program of the system's.
-func installed(name, packageName string) func() (string, error) {
+// installed finds a program of the system's, or one that .ci/run put into the
+// cache.
+func installed(name, how string) func() (string, error) {
 	return func() (string, error) {
-		for _, file := range []string{name, "/usr/sbin/" + name} { // which is not in everybody's path
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		for _, file := range []string{filepath.Join(cache, "certbound", name), name, "/usr/sbin/" + name} { // which is not in everybody's path
 			if found, err := exec.LookPath(file); err == nil {
 				return found, nil
 			}
 		}
-		return "", errors.New(name + " is missing: apt-get install --no-install-recommends " + packageName)
+		return "", errors.New(name + " is missing: " + how)
 	}
 }

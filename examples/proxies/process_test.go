@@ -2,30 +2,31 @@ package proxies_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"net"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/examples/internal/freeport"
+	"github.com/certbound/certbound/examples/internal/processlog"
 )
 
 // A process is a program that runs in the foreground.
 type process struct {
 	command *exec.Cmd
-	log     *lockedBuffer
+	log     *processlog.Buffer
 	ended   chan struct{}
 }
 
 // start runs a program until the test ends.
 func start(t *testing.T, name string, args, environment []string) *process {
 	t.Helper()
-	p := &process{command: exec.Command(name, args...), log: &lockedBuffer{}, ended: make(chan struct{})}
+	p := &process{command: exec.Command(name, args...), log: &processlog.Buffer{}, ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = p.log, p.log
 	p.command.Env = append(p.command.Environ(), environment...)
 	require.NoError(t, p.command.Start())
@@ -85,7 +86,9 @@ func (p *process) firstLine(t *testing.T, prefix string) string {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		lines := bufio.NewScanner(strings.NewReader(p.log.String()))
+		text := p.log.String()
+		text = text[:strings.LastIndexByte(text, '\n')+1] // a program may write a line in parts
+		lines := bufio.NewScanner(strings.NewReader(text))
 		for lines.Scan() {
 			if rest, found := strings.CutPrefix(lines.Text(), prefix); found {
 				return rest
@@ -104,28 +107,9 @@ func (p *process) firstLine(t *testing.T, prefix string) string {
 // freePort is one that nobody listens on at the moment.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(1)
 	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	return port
-}
-
-// lockedBuffer takes the log of a process while a test reads it.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

@@ -3,12 +3,17 @@ package proxies_test
 import (
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/certbound/certbound/binding"
 )
+
+const debian = "apt-get install --no-install-recommends "
 
 // A product is a proxy, its configuration, and what is special about it.
 type product struct {
@@ -27,8 +32,8 @@ type product struct {
 	resumes bool
 
 	// fault is the line, one of the right configuration's, without which the
-	// client's own header passes.
-	fault string
+	// client's own header passes, or in whose place the line faulty lets it pass.
+	fault, faulty string
 
 	// refused are the forgeries that cost an honest client its access, for the
 	// proxy lets another name pass, which makes the header ambiguous.
@@ -38,7 +43,7 @@ type product struct {
 var products = []product{
 	{
 		name: "nginx", config: "nginx/nginx.conf",
-		program: installed("nginx", "nginx"),
+		program: installed("nginx", debian+"nginx"),
 		args: func(config, dir string) []string {
 			return []string{"-p", dir, "-c", config, "-g", "daemon off;"}
 		},
@@ -53,7 +58,7 @@ var products = []product{
 	},
 	{
 		name: "haproxy", config: "haproxy/haproxy.cfg",
-		program: installed("haproxy", "haproxy"),
+		program: installed("haproxy", debian+"haproxy"),
 		args:    func(config, _ string) []string { return []string{"-db", "-f", config} },
 		resumes: true, format: "haproxy", header: "Client-Cert", encode: byteSequence,
 		upstream: func(b backend) string {
@@ -67,7 +72,7 @@ var products = []product{
 	},
 	{
 		name: "apache", config: "apache/httpd.conf",
-		program: installed("apache2", "apache2"),
+		program: installed("apache2", debian+"apache2"),
 		args:    func(config, dir string) []string { return []string{"-D", "FOREGROUND", "-d", dir, "-f", config} },
 		resumes: true, format: "apache", header: "X-Ssl-Client-Cert", encode: pemSpaces,
 		upstream: func(b backend) string {
@@ -81,7 +86,7 @@ var products = []product{
 	},
 	{
 		name: "caddy", config: "caddy/Caddyfile",
-		program: buildCaddy,
+		program: installed("caddy", "doc.go says how to get it"),
 		args:    func(config, _ string) []string { return []string{"run", "--adapter", "caddyfile", "--config", config} },
 		format:  "caddy", header: "Client-Cert", encode: byteSequence,
 		upstream: func(b backend) string {
@@ -91,6 +96,21 @@ var products = []product{
 			return b.scheme() + "://127.0.0.1:" + b.port
 		},
 		fault: "header_up -Client-Cert\n",
+	},
+	{
+		name: "envoy", config: "envoy/envoy.yaml",
+		program: installed("envoy", "doc.go says how to get it"),
+		args:    envoyArgs,
+		resumes: true, format: "envoy", header: "X-Forwarded-Client-Cert", encode: xfcc,
+		upstream: func(b backend) string {
+			if b.socket != "" {
+				return "{ pipe: { path: " + b.socket + " } }"
+			}
+			return "{ socket_address: { address: 127.0.0.1, port_value: " + b.port + " } }"
+		},
+		fault:   "forward_client_cert_details: SANITIZE_SET\n",
+		faulty:  "forward_client_cert_details: ALWAYS_FORWARD_ONLY\n",
+		refused: []string{"with dots"},
 	},
 }
 
@@ -118,6 +138,11 @@ func pemSpaces(c *x509.Certificate) string {
 
 func byteSequence(c *x509.Certificate) string {
 	return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
+}
+
+func xfcc(c *x509.Certificate) string {
+	digest := binding.ThumbprintOf(c)
+	return "Hash=" + hex.EncodeToString(digest[:]) + `;Cert="` + escapedPEM(c) + `"`
 }
 
 // A forgery is one way for a client to send the header. Names that are not

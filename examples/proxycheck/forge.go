@@ -40,10 +40,10 @@ func throwAway(commonName string) (tls.Certificate, error) {
 }
 
 // forge writes a certificate as a proxy would in the format.
-func forge(format forwarded.Format, certificate *x509.Certificate) string {
-	digest := sha256.Sum256(certificate.Raw)
-	inBase64 := base64.StdEncoding.EncodeToString(certificate.Raw)
-	inPEM := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}))
+func forge(format forwarded.Format, der []byte) string {
+	digest := sha256.Sum256(der)
+	inBase64 := base64.StdEncoding.EncodeToString(der)
+	inPEM := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	escapedPEM := strings.ReplaceAll(url.QueryEscape(inPEM), "+", "%20")
 	switch format.Encoding() {
 	case forwarded.URLPEM, forwarded.URLPEMChain:
@@ -56,6 +56,8 @@ func forge(format forwarded.Format, certificate *x509.Certificate) string {
 		return base64.StdEncoding.EncodeToString([]byte(inPEM))
 	case forwarded.XFCC:
 		return "Hash=" + hex.EncodeToString(digest[:]) + `;Cert="` + escapedPEM + `"`
+	case forwarded.XFCCJSON:
+		return `[{"hash":"` + hex.EncodeToString(digest[:]) + `","cert":"` + strings.ReplaceAll(inPEM, "\n", `\n`) + `"}]`
 	case forwarded.SHA256Hex:
 		return hex.EncodeToString(digest[:])
 	case forwarded.SHA256Base64:
@@ -111,7 +113,7 @@ var forgeries = []forgery{
 
 // otherHeaders are forgeries in each header that a format has for its own, in
 // each of its encodings, but for the header that is checked anyway.
-func otherHeaders(header string, certificate *x509.Certificate) []forgery {
+func otherHeaders(header string, der []byte) []forgery {
 	type spelling struct {
 		header   string
 		encoding forwarded.Format
@@ -124,8 +126,8 @@ func otherHeaders(header string, certificate *x509.Certificate) []forgery {
 			continue
 		}
 		known[s] = true
-		value := forge(format, certificate)
-		all = append(all, forgery{name: s.header + " as " + string(format), fields: func(h map[string][]string, _, _ string) {
+		value := forge(format, der)
+		all = append(all, forgery{name: "not named, yet tried: " + s.header + " as " + string(format), fields: func(h map[string][]string, _, _ string) {
 			h[s.header] = []string{value}
 		}})
 	}

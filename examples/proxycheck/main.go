@@ -37,10 +37,19 @@
 //
 // With -cert, the certificate that the token is bound to, that one is forged in
 // place of a throw-away: if it gets through, the server lets us in, and that is
-// the attack itself. With its private key in -key as well, a request that
-// presents it is made first, which shows that the token is good: needed for
-// opaque tokens and for servers that do not use Certbound, whose refusals all
-// look alike.
+// the attack itself. A certificate that crypto/x509 does not parse will do.
+//
+// With its private key in -key as well, the token's own certificate is presented,
+// and another forged beside it. That is needed where the proxy accepts only
+// certificates that it knows: there it is clients with a good certificate that
+// may pose as others. It also shows that the token is good: needed for opaque
+// tokens and for servers that do not use Certbound, whose refusals all look
+// alike.
+//
+//	proxycheck -url https://api.example/accounts -format nginx -ca roots.pem -cert client.pem -key client-key.pem -token token.txt
+//
+// -ca names the roots of the proxy's certificate, where the machine does not know
+// them.
 //
 // With neither a token nor the receiving end nothing can be told: a resource
 // server looks at the header only for a token that is bound. (An endpoint that
@@ -54,9 +63,12 @@
 // nobody has thought of yet. HTTP/3.
 //
 // Requests go to -url alone, redirects are not followed. Neither the token nor a
-// certificate is printed. The exit status is 0 if nothing passed (in the header
-// that was named), 1 if something passed, 2 for a wrong command line, and 3 if it
-// could not be told.
+// certificate is printed. The verdict comes first, then one line for each side
+// where all is as it should be, and what was found. The exit status is 0 if
+// nothing passed (in the header that was named), 1 if something passed, 2 for a
+// wrong command line, and 3 if it could not be told: also if clients without a
+// certificate, or those with one, could not be asked. A proxy that ends the
+// connection or the stream at a forgery has refused it.
 package main
 
 import (
@@ -105,10 +117,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return 0
 		}
 	}
-	check, err := newCheck(options)
+	status, err := newCheck(options).run(ctx, stdout)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
-		return exitUnknown
 	}
-	return check.run(ctx, stdout)
+	return status
 }

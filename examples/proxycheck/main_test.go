@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"log"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,25 +13,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/examples/internal/builds"
+	"github.com/certbound/certbound/examples/internal/freeport"
 )
 
 // program is proxycheck, built once.
 var program string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "proxycheck-test-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	program = filepath.Join(folder, "proxycheck.exe")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	builds.Main(m, map[string]*string{".": &program})
 }
 
 // check runs the program to its end.
@@ -52,10 +41,9 @@ func check(t *testing.T, stdin string, args ...string) (status int, output strin
 // freeAddress is one that nothing listens on at the moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(1)
 	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	return address
 }
 
 func writeFile(t *testing.T, content []byte) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -29,9 +30,9 @@ type options struct {
 
 	network, listen string // "": there is a resource server, or another receiver
 
-	token       string            // "": there is a receiver
-	certificate *x509.Certificate // nil: throw-away ones alone
-	pair        *tls.Certificate  // nil: its key is not given
+	token       string           // "": there is a receiver
+	certificate []byte           // DER; nil: throw-away ones alone
+	pair        *tls.Certificate // nil: its key is not given
 
 	source *forwarded.Source // reads what arrives
 }
@@ -105,11 +106,10 @@ func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
 			mistake("-cert: %w", err)
 		}
 	default:
-		pair, err := tls.LoadX509KeyPair(*cert, *key)
-		if err != nil {
+		if o.pair, err = loadPair(*cert, *key); err != nil {
 			mistake("-cert, -key: %w", err)
 		} else {
-			o.pair, o.certificate = &pair, pair.Leaf
+			o.certificate = o.pair.Certificate[0]
 		}
 	}
 	return o, errors.Join(mistakes...)
@@ -124,11 +124,14 @@ func newSource(format forwarded.Format, header string) (*forwarded.Source, error
 	return forwarded.New(forwarded.Config{
 		Format: format,
 		Header: header,
-		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.PrefixFrom(receiverPeer.Addr(), 32))},
+		Trust:  []forwarded.Trust{forwarded.TrustPeers(netip.PrefixFrom(trusted.Addr(), 32))},
 	})
 }
 
-var receiverPeer = netip.MustParseAddrPort("127.0.0.1:1")
+var (
+	trusted   = netip.MustParseAddrPort("127.0.0.1:1")
+	asTrusted = forwarded.PeerContext(context.Background(), net.TCPAddrFromAddrPort(trusted))
+)
 
 // flagOf names the flags behind the fields of forwarded.Config.
 var flagOf = map[string]string{"Format": "-format", "Header": "-header"}
@@ -141,7 +144,9 @@ func formats() string {
 	return strings.Join(names, ", ")
 }
 
-func loadCertificate(file string) (*x509.Certificate, error) {
+// loadCertificate returns the first certificate of a file. It need not be one
+// that crypto/x509 parses: the binding is about its bytes.
+func loadCertificate(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -150,7 +155,35 @@ func loadCertificate(file string) (*x509.Certificate, error) {
 	if block == nil || block.Type != "CERTIFICATE" {
 		return nil, fmt.Errorf("%s does not begin with a certificate", file)
 	}
-	return x509.ParseCertificate(block.Bytes)
+	return block.Bytes, nil
+}
+
+// loadPair returns the certificates of a file and the key of another.
+func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
+	leaf, err := loadCertificate(certFile)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := x509.ParseCertificate(leaf); err == nil {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		return &pair, err
+	}
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s does not begin with a private key", keyFile)
+	}
+	// Whether it is that of the certificate, the proxy's handshake says.
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		if key, err = x509.ParseECPrivateKey(block.Bytes); err != nil {
+			return nil, fmt.Errorf("%s holds no private key in PKCS #8 or SEC 1", keyFile)
+		}
+	}
+	return &tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: key}, nil
 }
 
 func loadToken(file string, stdin io.Reader) (string, error) {

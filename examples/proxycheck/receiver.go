@@ -101,12 +101,11 @@ func (r *receiver) read(request *http.Request) arrival {
 		}
 	}
 	slices.SortFunc(a.Fields, func(x, y arrivedField) int { return strings.Compare(x.Name, y.Name) })
-	certificate, err := r.options.source.ClientCertificate(&http.Request{Header: exact, RemoteAddr: receiverPeer.String()})
-	switch {
-	case err != nil:
-		a.Reason = string(binding.AsError(err).Reason)
-	case certificate.Thumbprint != binding.Thumbprint{}:
+	certificate, err := r.options.source.ClientCertificate((&http.Request{Header: exact}).WithContext(asTrusted))
+	if err == nil {
 		a.Certificate = certificate.Thumbprint.String()
+	} else if reason := binding.AsError(err).Reason; reason != binding.ReasonCertificateMissing {
+		a.Reason = string(reason)
 	}
 	return a
 }

@@ -23,13 +23,13 @@ func TestInTheResourceServersPlace(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"right":                                  {0, []string{"Nothing passed.\n", "with underscores: another name than the header's", "HTTP/2"}},
-		"sends a placeholder":                    {0, []string{"Nothing passed.\n", "once: arrives as what means no certificate"}},
-		"does not strip":                         {1, []string{"PASSED", "once: PASSED", "twice: PASSED"}},
-		"adds":                                   {1, []string{"once: PASSED"}},
-		"adds, and strips without a certificate": {1, []string{"once: does not arrive", "once: PASSED beside the real one"}},
-		"strips the first alone":                 {1, []string{"once: does not arrive", "twice: PASSED"}},
-		"takes underscores for dashes":           {1, []string{"once: does not arrive", "with underscores: PASSED"}},
+		"right":                                  {0, []string{"Nothing passed.\n", "with underscores, with dots: arrives under another name", "HTTP/2: the certificate of the handshake arrives; nothing passed of 4"}},
+		"sends a placeholder":                    {0, []string{"Nothing passed.\n", "no client certificate, HTTP/1.1: arrived: [\"Client-Cert\"] no certificate; nothing passed of 8"}},
+		"does not strip":                         {1, []string{"PASSED", "once, lower case: PASSED, arrived"}},
+		"adds":                                   {1, []string{"once, lower case: PASSED"}},
+		"adds, and strips without a certificate": {1, []string{"no certificate; nothing passed of 8", "once, lower case: PASSED beside the real one"}},
+		"strips the first alone":                 {1, []string{"    twice: PASSED"}},
+		"takes underscores for dashes":           {1, []string{"    with underscores: PASSED"}},
 		"forwards nothing":                       {3, []string{"does not arrive in the header", "cannot be told"}},
 	} {
 		t.Run(name, func(t *testing.T) {

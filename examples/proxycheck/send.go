@@ -42,13 +42,13 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 	if err != nil {
 		return observation{err: err}
 	}
-	nonce := rand.Text()
+	nonce, value := rand.Text(), forge(c.options.format, s.forged)
 	request.Header.Set(nonceHeader, nonce)
 	if c.options.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.options.token)
 	}
 	if f != nil {
-		f.fields(request.Header, c.options.header, c.value)
+		f.fields(request.Header, c.options.header, value)
 	}
 	transport := c.transport(s)
 	defer transport.CloseIdleConnections()
@@ -63,7 +63,7 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 	}
 	seen.status, seen.challenge = response.StatusCode, printable(response.Header.Get("WWW-Authenticate"))
 	seen.echoed = strings.Contains(string(body), nonce)
-	seen.seen = strings.Contains(string(body), distinctive(c.value))
+	seen.seen = strings.Contains(string(body), distinctive(value))
 	var a arrival
 	if json.Unmarshal(body, &a) == nil && a.Nonce == nonce && a.Fields != nil {
 		seen.arrival = &a

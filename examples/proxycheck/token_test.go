@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/binding/forwarded"
 )
 
@@ -20,11 +22,11 @@ func TestAgainstTheResourceServer(t *testing.T) {
 	require.NoError(t, err)
 	other, err := as.NewClientCertificate("other")
 	require.NoError(t, err)
-	bound, err := as.BoundToken(client.Leaf)
+	bound, err := as.Token(bindingtest.TokenSpec{Certificate: client.Leaf})
 	require.NoError(t, err)
-	expired, err := as.ExpiredToken(client.Leaf)
+	expired, err := as.Token(bindingtest.TokenSpec{Certificate: client.Leaf, ExpiresIn: -time.Hour})
 	require.NoError(t, err)
-	unbound, err := as.UnboundToken()
+	unbound, err := as.Token(bindingtest.TokenSpec{})
 	require.NoError(t, err)
 	cert := []string{"-cert", certificateFile(t, client.Certificate[0])}
 	pair := append(cert[:2:2], "-key", keyFile(t, client.PrivateKey))
@@ -37,7 +39,7 @@ func TestAgainstTheResourceServer(t *testing.T) {
 		status int
 		says   string
 	}{
-		"right":                              {"right", bound, nil, 0, "not checked: a client with a certificate of its own"},
+		"right":                              {"right", bound, nil, 3, "not asked: a client with a certificate of its own"},
 		"right, with the certificate":        {"right", bound, cert, 0, "a client certificate, HTTP/2"},
 		"right, with the pair":               {"right", bound, pair, 0, "with its own certificate: accepted"},
 		"does not strip":                     {"does not strip", bound, nil, 1, "PASSED, the server saw it: 401"},
@@ -76,7 +78,7 @@ func TestHeaderThatNobodyNamed(t *testing.T) {
 	backend := apiReading(t, as, forwarded.Config{Format: forwarded.RFC9440, Header: "My-Cert"})
 	client, err := as.NewClientCertificate("client")
 	require.NoError(t, err)
-	bound, err := as.BoundToken(client.Leaf)
+	bound, err := as.Token(bindingtest.TokenSpec{Certificate: client.Leaf})
 	require.NoError(t, err)
 	args := append(proxy(t, backend, handlings["right"], tls.RequestClientCert, nil),
 		"-token", "-", "-cert", certificateFile(t, client.Certificate[0]))

@@ -24,10 +24,10 @@ func (c *check) transport(s side) *http.Transport {
 		TLSHandshakeTimeout: 10 * time.Second,
 		DisableKeepAlives:   !s.http2, // over HTTP/2 this would be a field that does not belong there
 	}
-	if s.certificate != nil {
+	if s.presented != nil {
 		// tls.Config.Certificates would present none to a proxy that names CAs.
 		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return s.certificate, nil
+			return s.presented, nil
 		}
 	}
 	return transport
@@ -53,6 +53,20 @@ func (c lastWord) Write(p []byte) (int, error) {
 func (o observation) byAlert() bool {
 	var remote *net.OpError
 	return errors.As(o.err, &remote) && remote.Op == "remote error"
+}
+
+// cutOff: the other side took the request and ended the connection or the stream
+// in place of an answer, neither before it nor by saying nothing.
+func (o observation) cutOff() bool {
+	var network net.Error
+	var operation *net.OpError
+	switch {
+	case o.err == nil, errors.As(o.err, &network) && network.Timeout(), errors.Is(o.err, context.Canceled):
+		return false
+	case errors.As(o.err, &operation) && operation.Op == "dial":
+		return false
+	}
+	return true
 }
 
 // withoutHTTP2: it does not speak HTTP/2, and answered in HTTP/1.1.

@@ -2,10 +2,12 @@ package main_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -14,6 +16,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,7 +79,52 @@ var handlings = map[string]handling{
 			h.Set("Client-Cert", real)
 		}
 	},
+	// Envoy's FORWARD_ONLY: with a certificate the client's header is forwarded as
+	// it is, without one it is removed.
+	"forwards what a client with a certificate sends": func(h http.Header, real string) {
+		if real == "" {
+			h.Del("Client-Cert")
+		}
+	},
+	"ends the stream at an underscore": func(h http.Header, real string) {
+		for name := range h {
+			if strings.Contains(name, "_") {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		h.Del("Client-Cert")
+		if real != "" {
+			h.Set("Client-Cert", real)
+		}
+	},
+	"ends every stream": func(http.Header, string) { panic(http.ErrAbortHandler) },
+	// Istio: the gateway writes an element about the client, or, badly, appends it;
+	// the sidecar appends one about the gateway.
+	"gateway and sidecar": func(h http.Header, real string) {
+		h.Del("X-Forwarded-Client-Cert")
+		appendElement(h, real)
+		appendElement(h, gateway)
+	},
+	"a gateway that appends": func(h http.Header, real string) {
+		appendElement(h, real)
+		appendElement(h, gateway)
+	},
 	"forwards nothing": func(h http.Header, _ string) { h.Del("Client-Cert") },
+}
+
+var gateway = ":" + base64.StdEncoding.EncodeToString([]byte("gateway")) + ":"
+
+func appendElement(h http.Header, real string) {
+	if real == "" {
+		return
+	}
+	der, _ := base64.StdEncoding.DecodeString(strings.Trim(real, ":"))
+	const name = "X-Forwarded-Client-Cert"
+	element := fmt.Sprintf("By=spiffe://mesh/x;Hash=%x", sha256.Sum256(der))
+	if before := strings.Join(h.Values(name), ","); before != "" {
+		element = before + "," + element
+	}
+	h.Set(name, element)
 }
 
 // proxy is a proxy that ends TLS, in front of a backend ("host:port"). It

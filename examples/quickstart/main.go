@@ -1,66 +1,37 @@
-// Command quickstart tells the whole story in one process: an authorization
-// server issues an access token that is bound to its client's certificate (RFC
-// 8705), the client calls a protected API with it, and a thief who has stolen
-// the token gets nowhere.
+// Command quickstart tells the whole story in one process. A thief has stolen an
+// access token: an API that takes bearer tokens serves them. Then the
+// authorization server binds the token to its client's certificate (RFC 8705),
+// or to its key (RFC 9449), and the API asks for proof of possession: the client
+// is served, and the thief gets nowhere.
 //
 //	go run ./examples/quickstart
 //
 // Everything listens on loopback and is real: TLS, certificates, tokens, keys.
-// It exits with 1 if any answer is not as it should be.
+// It exits with 1 if any answer is not as it should be. The same story is told
+// with other frameworks by the commands in the folders echo and gin.
 package main
 
 import (
-	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"slices"
-	"strings"
-	"syscall"
+	"net/http"
+
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/examples/quickstart/internal/story"
 )
 
-var frameworks = []string{"nethttp", "echo", "gin"}
+func main() { story.Main("net/http", newAPI) }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// run is the program: 0 if every answer was as it should be, 1 if one was not,
-// 2 for a wrong command line.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	framework := flags.String("framework", "nethttp", strings.Join(frameworks, ", "))
-	stay := flags.Bool("serve", false, "stay up, and print curl commands for another terminal")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		return 2
-	}
-	if !slices.Contains(frameworks, *framework) || flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "-framework must be one of %s, and there are no arguments\n", strings.Join(frameworks, ", "))
-		return 2
-	}
-	w, err := newWorld(*framework)
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
-	defer w.close()
-	if *stay {
-		err = w.stay(ctx, stdout)
-	} else {
-		err = w.tell(ctx, stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 1
-	}
-	return 0
+// newAPI is the protected API: this is what a user of the library writes.
+func newAPI(guard *binding.Guard) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /accounts", func(w http.ResponseWriter, r *http.Request) {
+		token, _ := binding.TokenFromContext(r.Context()) // it is there: the guard has admitted the request
+		fmt.Fprintln(w, "the accounts of", token.ClientID())
+	})
+	mux.Handle("GET /payments", bindhttp.RequireScopes("payments")(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintln(w, "no payments")
+		})))
+	return bindhttp.Protect(guard)(mux)
 }

@@ -1,6 +1,6 @@
 // Command server is a protected API to point at a real authorization server: a
 // resource server whose access tokens are bound to client certificates (RFC
-// 8705).
+// 8705) and, with -dpop-origins, to DPoP keys (RFC 9449).
 //
 //	server -issuer https://auth.example -audience https://api.example \
 //		-tls-cert api.pem -tls-key api-key.pem
@@ -29,6 +29,7 @@ import (
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/forwarded"
 	"github.com/certbound/certbound/binding/metadata"
+	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
 // stopTimeout is how long requests get to finish after SIGTERM.
@@ -50,33 +51,44 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	tokens, wrong := newVerifier(options, log)
 	defer tokens.Close()
-	if err := errors.Join(append([]error{err}, wrong...)...); err != nil {
+	mistakes := append([]error{err}, wrong...)
+	proofs, closeProofs, wrong := newProofs(options.proving, log)
+	defer closeProofs()
+	mistakes = append(mistakes, wrong...)
+	guard, wrong := newGuard(options, tokens, proofs, log)
+	mistakes = append(mistakes, wrong...)
+	if err := errors.Join(mistakes...); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	if err := serve(ctx, options, tokens, stdout, log); err != nil {
+	if err := serve(ctx, options, tokens, guard, stdout, log); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func serve(ctx context.Context, options *options, tokens *verifier, stdout io.Writer, log *slog.Logger) error {
+// newGuard makes the guard. The mistakes are those of the flags.
+func newGuard(options *options, tokens *verifier, proofs binding.ProofVerifier, log *slog.Logger) (*binding.Guard, []error) {
 	resourceMetadata := ""
 	if resource, found := resourceOf(options.audiences); found {
 		resourceMetadata, _ = metadata.ResourceMetadataURL(resource) // it has one: see resourceOf
 	}
 	guard, err := binding.New(binding.Config{
-		Tokens:           tokens,
-		Certificates:     options.certificates,
-		Policy:           options.policy,
-		AcceptDPoPScheme: options.acceptDPoP,
-		ResourceMetadata: resourceMetadata,
-		Observe:          binding.LogEvents(log),
+		Tokens:             tokens,
+		Certificates:       options.certificates,
+		Policy:             options.policy,
+		Proofs:             proofs,
+		RequireProof:       options.proving.requireProof && proofs != nil, // without any the mistake was named
+		RequireCertificate: options.proving.requireCertificate,
+		AcceptDPoPScheme:   options.acceptDPoP,
+		ResourceMetadata:   resourceMetadata,
+		Observe:            binding.LogEvents(log),
 	})
-	if err != nil {
-		return err
-	}
+	return guard, commandline.FlagErrors(err, flagOf)
+}
+
+func serve(ctx context.Context, options *options, tokens *verifier, guard *binding.Guard, stdout io.Writer, log *slog.Logger) error {
 	resource, err := newResource(options, guard)
 	if err != nil {
 		return err
@@ -89,7 +101,7 @@ func serve(ctx context.Context, options *options, tokens *verifier, stdout io.Wr
 		Handler:           withResource(resource, routes(options.framework, guard, options.scopes, tokens.ready)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn), // handshakes that fail, and why
 		ConnContext:       forwarded.ConnContext,
 	}
 	listener, err := net.Listen(options.network, options.listen)
@@ -99,7 +111,7 @@ func serve(ctx context.Context, options *options, tokens *verifier, stdout io.Wr
 	scheme := "http"
 	if options.identity != nil {
 		scheme = "https"
-		server.TLSConfig = binding.TLSConfig(&tls.Config{Certificates: []tls.Certificate{*options.identity}})
+		server.TLSConfig = binding.TLSConfig(&tls.Config{GetCertificate: options.identity.forHandshake(log)})
 	}
 	if options.network == "unix" {
 		scheme += "+unix"

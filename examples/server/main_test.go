@@ -2,45 +2,32 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"log"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/builds"
+	"github.com/certbound/certbound/examples/internal/processlog"
 )
 
 // program is the server, built once.
 var program string
 
 func TestMain(m *testing.M) {
-	folder, err := os.MkdirTemp("", "server-test-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	program = filepath.Join(folder, "server.exe")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		log.Fatal(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	builds.Main(m, map[string]*string{".": &program})
 }
 
 const audience = "https://api.example"
@@ -49,7 +36,7 @@ const audience = "https://api.example"
 type process struct {
 	url     string
 	command *exec.Cmd
-	log     *lockedBuffer
+	log     *processlog.Buffer
 }
 
 // start runs the server against an authorization server, with more flags.
@@ -62,7 +49,7 @@ func start(t *testing.T, as *bindingtest.AuthorizationServer, flags ...string) *
 		"-as-ca", writeFile(t, folder, "ca.pem", as.RootPEM()),
 	}
 	args = append(args, flags...)
-	p := &process{command: exec.Command(program, args...), log: &lockedBuffer{}}
+	p := &process{command: exec.Command(program, args...), log: &processlog.Buffer{}}
 	p.command.Stderr = p.log
 	stdout, err := p.command.StdoutPipe()
 	require.NoError(t, err)
@@ -171,25 +158,7 @@ func newAuthorizationServer(t *testing.T, config bindingtest.Config) *bindingtes
 // boundTo makes the Authorization value of a token that is bound to a party.
 func boundTo(t *testing.T, as *bindingtest.AuthorizationServer, p party, scopes ...string) string {
 	t.Helper()
-	token, err := as.BoundToken(p.certificate.Leaf, scopes...)
+	token, err := as.Token(bindingtest.TokenSpec{Certificate: p.certificate.Leaf, Scopes: scopes})
 	require.NoError(t, err)
 	return "Bearer " + token
-}
-
-// lockedBuffer takes the log of a process while a test reads it.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

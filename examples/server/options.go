@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"flag"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +21,7 @@ type options struct {
 	framework string
 	network   string // tcp or unix
 	listen    string
-	identity  *tls.Certificate // nil: plain HTTP
+	identity  *identity // nil: plain HTTP
 
 	issuer    string
 	audiences []string
@@ -35,12 +33,13 @@ type options struct {
 	certificates binding.CertificateSource // nil: the TLS connection
 	acceptDPoP   bool
 
-	introspection     endpoint
-	clientID          string
-	clientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+	scopeClaims   []string // nil: scope
+	introspection asking
+	fapi2         bool
 
-	policy binding.Policy
-	scopes []string
+	proving proving
+	policy  binding.Policy
+	scopes  []string
 }
 
 var frameworks = []string{"nethttp", "echo", "gin"}
@@ -59,7 +58,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	var audiences, trust commandline.Repeated
 	framework := flags.String("framework", "nethttp", "nethttp, echo or gin")
 	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one; unix:PATH is a unix socket")
-	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate; without it plain HTTP, for use behind a proxy")
+	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate and behind it its chain, read anew when it changes; without it plain HTTP, for use behind a proxy")
 	tlsKey := flags.String("tls-key", "", "PEM `file` with the server's private key")
 	issuer := flags.String("issuer", "", "the authorization server's issuer identifier")
 	flags.Var(&audiences, "audience", "what access tokens must name as their audience; may be repeated")
@@ -67,17 +66,16 @@ func parse(args []string, output io.Writer) (*options, error) {
 	refresh := flags.String("jwks-refresh", "10m", "a `duration`: how long fetched keys are fresh, from 1s")
 	typ := flags.String("typ", "at+jwt", "comma `list` of accepted token types: at+jwt, JWT, absent")
 	asCA := flags.String("as-ca", "", "PEM `file` with the roots to reach the authorization server; without it the machine's")
-	schemes := flags.String("schemes", "Bearer", "comma `list` of accepted schemes: Bearer, or Bearer,DPoP for Auth0's clients")
+	schemes := flags.String("schemes", "Bearer", "comma `list` of accepted schemes: Bearer, or Bearer,DPoP for Auth0's clients, which send no proof")
 	policy := flags.String("policy", "require", "require (tokens must be bound), if-bound (unbound ones are accepted), or refuse-bound (no mutual TLS here)")
 	format := flags.String("forwarded-format", "", "the `format` in which a proxy forwards the client's certificate: "+formats())
 	header := flags.String("forwarded-header", "", "the `header` that holds it, if not the format's own")
 	flags.Var(&trust, "trust", "`who` may forward certificates: cidr:192.0.2.0/24, cert:X5T#S256, secret:Header=value or =@file, or unix; may be repeated")
 	scope := flags.String("scope", "payments", "what GET /payments needs; several with spaces between them")
-	var asked endpoint
-	flags.Var(&asked, "introspection", "also take opaque tokens, and ask the authorization server about them; `=URL` names the endpoint, and else its metadata does")
-	clientID := flags.String("client-id", "", "with -introspection: this server's client `identifier` at the authorization server")
-	clientCert := flags.String("client-cert", "", "with -introspection: PEM `file` with the certificate by which this server authenticates itself there")
-	clientKey := flags.String("client-key", "", "with -introspection: PEM `file` with its private key")
+	scopeClaims := flags.String("scope-claim", "", "comma `list` of the claims that may hold the scopes, such as scp; without it scope")
+	fapi2 := flags.Bool("fapi2", false, "what the FAPI 2.0 Security Profile asks of a resource server: its algorithms, clocks that differ by 10s at most, no token that lives for more than an hour, and -policy require")
+	asked := introspectionFlags(flags)
+	proven := proofFlags(flags)
 
 	mistakes, err := commandline.Parse(flags, args, output)
 	if err != nil {
@@ -87,7 +85,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 
 	o := &options{
 		framework: *framework, network: "tcp", listen: *listen,
-		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL,
+		issuer: *issuer, audiences: audiences, jwksURL: *jwksURL, fapi2: *fapi2,
 		types: append([]string{}, commandline.Split(*typ)...), scopes: strings.Fields(*scope),
 	}
 	if !slices.Contains(frameworks, o.framework) {
@@ -102,11 +100,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	case (*tlsCert == "") != (*tlsKey == ""):
 		mistake("-tls-cert and -tls-key: one without the other")
 	case *tlsCert != "":
-		identity, err := tls.LoadX509KeyPair(*tlsCert, *tlsKey)
-		if err != nil {
+		if o.identity, err = newIdentity(*tlsCert, *tlsKey); err != nil {
 			mistake("-tls-cert, -tls-key: %w", err)
 		}
-		o.identity = &identity
 	}
 	if o.refresh, err = time.ParseDuration(*refresh); err != nil || o.refresh <= 0 {
 		mistake("-jwks-refresh: must be a positive duration, such as 10m")
@@ -138,27 +134,26 @@ func parse(args []string, output io.Writer) (*options, error) {
 	if len(o.scopes) == 0 {
 		mistake("-scope: must name at least one scope")
 	}
-	o.introspection, o.clientID = asked, *clientID
-	switch {
-	case asked.on:
-		o.clientCertificate = certificateFrom(*clientCert, *clientKey)
-		if _, err := o.clientCertificate(nil); err != nil {
-			mistake("-client-cert, -client-key: %w", err)
-		}
-		if *clientID == "" {
-			mistake("-client-id: is required with -introspection")
-		}
-	case *clientID != "" || *clientCert != "" || *clientKey != "":
-		mistake("-client-id, -client-cert, -client-key: need -introspection")
+	o.scopeClaims = commandline.Split(*scopeClaims)
+	o.introspection, wrong = asked()
+	mistakes = append(mistakes, wrong...)
+	o.proving, wrong = proven()
+	mistakes = append(mistakes, wrong...)
+	if o.fapi2 {
+		mistakes = append(mistakes, o.applyFAPI2()...)
 	}
 	return o, errors.Join(mistakes...)
 }
 
-// flagOf names the flags behind the fields of jwks.Config and forwarded.Config.
+// flagOf names the flags behind the fields of the Configs.
 var flagOf = map[string]string{
 	"Issuer": "-issuer", "Audiences": "-audience", "URL": "-jwks-url", "Fresh": "-jwks-refresh", "TokenTypes": "-typ",
-	"ClientID": "-client-id",
-	"Format":   "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
+	"ScopeClaims": "-scope-claim",
+	"ClientID":    "-client-id", "ClientCertificate": "-client-cert", "ClientSecret": "-client-secret", "SigningKey": "-client-signing-key",
+	"Origins": "-dpop-origins", "PathPrefix": "-dpop-path-prefix", "Algorithms": "-dpop-algorithms", "MaxAge": "-dpop-max-age",
+	"RequireNonce": "-dpop-nonce", "NonceKeys": "-dpop-nonce-keys", "Client.InitAddress": "-dpop-redis",
+	"Policy": "-policy", "Proofs": "-dpop-origins", "RequireProof": "-require", "RequireCertificate": "-require",
+	"Format": "-forwarded-format", "Header": "-forwarded-header", "Trust": "-trust",
 }
 
 func formats() string {
@@ -167,32 +162,4 @@ func formats() string {
 		names = append(names, string(format))
 	}
 	return strings.Join(names, ", ")
-}
-
-// certificateFrom reads the files anew for each connection, so that they may be
-// replaced.
-func certificateFrom(certificate, key string) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(certificate, key)
-		return &pair, err
-	}
-}
-
-// endpoint is a flag that stands alone or names a URL.
-type endpoint struct {
-	on  bool
-	url string
-}
-
-func (e *endpoint) String() string { return e.url }
-
-func (e *endpoint) IsBoolFlag() bool { return true }
-
-func (e *endpoint) Set(value string) error {
-	on, err := strconv.ParseBool(value)
-	e.on = on || err != nil
-	if err != nil {
-		e.url = value
-	}
-	return nil
 }

@@ -58,13 +58,14 @@ func ginRoutes(guard *binding.Guard, scopes []string, ready func() error) http.H
 	return r
 }
 
-// identity is what GET /whoami answers.
-type identity struct {
+// bearer is what GET /whoami answers.
+type bearer struct {
 	Issuer     string `json:"iss"`
 	Subject    string `json:"sub,omitempty"`
 	ClientID   string `json:"client_id,omitempty"`
 	Scope      string `json:"scope"`
 	Thumbprint string `json:"x5t#S256,omitempty"`
+	Key        string `json:"jkt,omitempty"`
 }
 
 func whoami(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +74,7 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	who := identity{
+	who := bearer{
 		Issuer:   token.Issuer(),
 		Subject:  token.Subject(),
 		ClientID: token.ClientID(),
@@ -81,6 +82,9 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 	}
 	if thumbprint, bound := token.Thumbprint(); bound {
 		who.Thumbprint = thumbprint.String()
+	}
+	if key, bound := token.KeyThumbprint(); bound {
+		who.Key = key.String()
 	}
 	writeJSON(w, http.StatusOK, who)
 }

@@ -1,6 +1,11 @@
 package main_test
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
 	"net/http"
 	"os/exec"
 	"runtime"
@@ -77,7 +82,7 @@ func TestPolicies(t *testing.T) {
 			server := start(t, as, withTLS(t, as, "-policy", policy)...)
 			client, thief := newParty(t, as, "client"), newParty(t, as, "thief")
 			bound := boundTo(t, as, client)
-			unbound, err := as.UnboundToken()
+			unbound, err := as.Token(bindingtest.TokenSpec{})
 			require.NoError(t, err)
 			require.Equal(t, want.bound, get(t, client.client, server.url+"/whoami", bound).status)
 			require.Equal(t, want.stolen, get(t, thief.client, server.url+"/whoami", bound).status)
@@ -107,15 +112,52 @@ func TestTokenTypes(t *testing.T) {
 	require.Equal(t, http.StatusOK, get(t, client.client, open.url+"/whoami", boundTo(t, as, client)).status)
 }
 
+// Where scopes are in a claim of another name, as Ory Hydra and Okta have them.
+func TestScopeClaim(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t, bindingtest.Config{})
+	client := newParty(t, as, "client")
+	token, err := as.Token(bindingtest.TokenSpec{Certificate: client.certificate.Leaf, Claims: map[string]any{"scp": []string{"payments"}}})
+	require.NoError(t, err)
+	for status, flags := range map[int][]string{http.StatusForbidden: nil, http.StatusOK: {"-scope-claim", "scope,scp"}} {
+		server := start(t, as, withTLS(t, as, flags...)...)
+		require.Equal(t, status, get(t, client.client, server.url+"/payments", "Bearer "+token).status)
+	}
+}
+
+// A client whose certificate Go does not parse gets an alert, and the operator
+// one line that says why.
+func TestHandshakesThatFailAreLogged(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t, bindingtest.Config{})
+	server := start(t, as, withTLS(t, as)...)
+	client := newParty(t, as, "client")
+	t.Run("N/441", func(t *testing.T) {
+		odd := client.certificate
+		template := &x509.Certificate{SerialNumber: big.NewInt(0x7a11)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, odd.Leaf.PublicKey, odd.PrivateKey)
+		require.NoError(t, err)
+		der[bytes.Index(der, []byte{2, 2, 0x7a, 0x11})+2] = 0xfa // a negative serial number
+		odd.Certificate = [][]byte{der}
+		transport := as.Transport()
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &odd, nil }
+		t.Cleanup(transport.CloseIdleConnections)
+		_, err = (&http.Client{Transport: transport}).Get(server.url + "/whoami") //nolint:bodyclose // there is none
+		require.Error(t, err)
+		require.Eventually(t, func() bool { return strings.Contains(server.log.String(), "TLS handshake error") }, time.Minute, time.Millisecond)
+		require.Regexp(t, `level=WARN msg="http: TLS handshake error from [^"]*negative serial number`, server.log.String())
+	})
+}
+
 func TestJWKSURL(t *testing.T) {
 	t.Parallel()
 	as := newAuthorizationServer(t, bindingtest.Config{})
 	client := newParty(t, as, "client")
-	server := start(t, as, withTLS(t, as, "-jwks-url", as.JWKSURL(), "-jwks-refresh", "1s")...)
+	server := start(t, as, withTLS(t, as, "-jwks-url", as.URL(bindingtest.JWKSPath), "-jwks-refresh", "1s")...)
 	require.Equal(t, http.StatusOK, get(t, client.client, server.url+"/whoami", boundTo(t, as, client)).status)
-	require.Zero(t, as.MetadataRequests(), "a key set's URL was given")
-	fetched := as.JWKSRequests()
-	require.Eventually(t, func() bool { return as.JWKSRequests() > fetched }, time.Minute, 10*time.Millisecond,
+	require.Zero(t, as.Requests(bindingtest.MetadataPaths), "a key set's URL was given")
+	fetched := as.Requests(bindingtest.JWKSPath)
+	require.Eventually(t, func() bool { return as.Requests(bindingtest.JWKSPath) > fetched }, time.Minute, 10*time.Millisecond,
 		"keys are fresh for a second: more fetches come without a request")
 }
 
@@ -134,7 +176,7 @@ func TestPlainHTTPRefusesBoundTokens(t *testing.T) {
 func TestStartsWhileTheAuthorizationServerIsDown(t *testing.T) {
 	t.Parallel()
 	as := newAuthorizationServer(t, bindingtest.Config{})
-	as.SetMetadataHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	as.Handle(bindingtest.MetadataPaths, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	client := newParty(t, as, "client")
 	server := start(t, as, withTLS(t, as)...)
 
@@ -145,7 +187,7 @@ func TestStartsWhileTheAuthorizationServerIsDown(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, get(t, client.client, server.url+"/readyz", "").status)
 	require.Equal(t, http.StatusOK, get(t, client.client, server.url+"/healthz", "").status)
 
-	as.SetMetadataHandler(nil)
+	as.Handle(bindingtest.MetadataPaths, nil)
 	require.Eventually(t, func() bool {
 		return get(t, client.client, server.url+"/readyz", "").status == http.StatusOK
 	}, 2*time.Minute, 20*time.Millisecond)
@@ -167,7 +209,7 @@ func TestStopsWithItsRequestsFinished(t *testing.T) {
 	require.NoError(t, as.Rotate())
 	asked, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	as.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	as.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		once.Do(func() { close(asked) })
 		select {
 		case <-release:

@@ -26,15 +26,16 @@ type verifier struct {
 // those of the flags.
 func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 	v := &verifier{}
-	jwts, err := jwks.New(jwks.Config{
-		Issuer:     o.issuer,
-		Audiences:  o.audiences,
-		URL:        o.jwksURL,
-		Fresh:      o.refresh,
-		TokenTypes: o.types,
-		Transport:  o.transport(),
-		Observe:    jwks.LogEvents(log),
-	})
+	jwts, err := jwks.New(o.tokenRules(jwks.Config{
+		Issuer:      o.issuer,
+		Audiences:   o.audiences,
+		URL:         o.jwksURL,
+		Fresh:       o.refresh,
+		TokenTypes:  o.types,
+		ScopeClaims: o.scopeClaims,
+		Transport:   o.transport(),
+		Observe:     jwks.LogEvents(log),
+	}))
 	mistakes := commandline.FlagErrors(err, flagOf)
 	if err == nil {
 		v.TokenVerifier, v.ready, v.close = jwts, jwts.Ready, append(v.close, jwts.Close)
@@ -42,16 +43,13 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 	if !o.introspection.on || len(mistakes) > 0 {
 		return v, mistakes
 	}
-	opaque, err := introspection.New(introspection.Config{
-		Issuer:               o.issuer,
-		Audiences:            o.audiences,
-		URL:                  o.introspection.url,
-		ClientID:             o.clientID,
-		AuthMethod:           introspection.TLSClientAuth,
-		GetClientCertificate: o.clientCertificate,
-		Transport:            o.transport(),
-		Observe:              introspection.LogEvents(log),
-	})
+	config := o.introspection.config()
+	config.Issuer, config.Audiences, config.ScopeClaims = o.issuer, o.audiences, o.scopeClaims
+	config.Transport, config.Observe = o.transport(), introspection.LogEvents(log)
+	if o.fapi2 {
+		config.Leeway = fapi2Leeway
+	}
+	opaque, err := introspection.New(config)
 	if err != nil {
 		return v, commandline.FlagErrors(err, flagOf)
 	}

@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/binding/introspection"
 )
 
-// abortedWaits breaks off while the verifier waits for the authorization server. The event says so, no handler runs, and who
-// waits for the same answer gets it.
+// abortedWaits breaks off while the verifier waits for the authorization
+// server. The event says so, no handler runs, and who waits for the same answer
+// gets it.
 func (s *suite) abortedWaits(t *testing.T) {
 	for _, wait := range []struct {
 		name   string
@@ -25,7 +27,7 @@ func (s *suite) abortedWaits(t *testing.T) {
 		{
 			"for metadata",
 			func(t *testing.T, f *Fixture) (binding.TokenVerifier, string) { return f.Verifier(t), f.Good(t) },
-			func(f *Fixture, h http.Handler) { f.AS.SetMetadataHandler(h) },
+			func(f *Fixture, h http.Handler) { f.AS.Handle(bindingtest.MetadataPaths, h) },
 			func(f *Fixture, w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, quoted(f.AS.Metadata()))
 			},
@@ -33,7 +35,7 @@ func (s *suite) abortedWaits(t *testing.T) {
 		{
 			"for keys",
 			func(t *testing.T, f *Fixture) (binding.TokenVerifier, string) { return f.Verifier(t), f.Good(t) },
-			func(f *Fixture, h http.Handler) { f.AS.SetJWKSHandler(h) },
+			func(f *Fixture, h http.Handler) { f.AS.Handle(bindingtest.JWKSPath, h) },
 			func(f *Fixture, w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(f.AS.JWKS()) },
 		},
 		{
@@ -41,7 +43,7 @@ func (s *suite) abortedWaits(t *testing.T) {
 			func(t *testing.T, f *Fixture) (binding.TokenVerifier, string) {
 				return s.forms(t, f, introspection.Config{}), f.opaqueToken(t, nil)
 			},
-			func(f *Fixture, h http.Handler) { f.AS.SetIntrospectionHandler(h) },
+			func(f *Fixture, h http.Handler) { f.AS.Handle(bindingtest.IntrospectionPath, h) },
 			func(f *Fixture, w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, quoted(f.AS.Introspection(r.FormValue("token"))))
@@ -84,7 +86,8 @@ func (v telling) VerifyToken(ctx context.Context, token string) (*binding.Token,
 	return v.TokenVerifier.VerifyToken(ctx, token)
 }
 
-// abortWhile has one client break off in that way while the verifier cannot answer, and another wait for the answer.
+// abortWhile has one client break off in that way while the verifier cannot
+// answer, and another wait for the answer.
 func (s *suite) abortWhile(t *testing.T, w watched, protocol protocol, token, way string, asked <-chan struct{}, answer func()) {
 	t.Helper()
 	f := w.fixture
@@ -116,7 +119,7 @@ func (s *suite) abortWhile(t *testing.T, w watched, protocol protocol, token, wa
 		hangUp(t, connection, way == "resets the connection")
 	}
 	event := next(t, "an event", w.events)
-	assert.Equal(t, binding.ReasonCanceled, event.Reason)
+	assert.Equal(t, binding.ReasonCanceled, event.Reason())
 	assert.Zero(t, w.Probe.count(), "the handler ran")
 
 	served := make(chan error, 1)

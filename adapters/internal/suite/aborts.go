@@ -18,9 +18,11 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// aborts are clients that break off: after so many bytes of a handshake, of a request or of its body, before the answer, and
-// while the guard waits for somebody else. Nothing is left of them, no handler runs that should not, nobody panics, and
-// the next request is served. That no goroutine is left goleak says, in every package that runs the suite.
+// aborts are clients that break off: after so many bytes of a handshake, of a
+// request or of its body, before the answer, and while the guard waits for
+// somebody else. Nothing is left of them, no handler runs that should not,
+// nobody panics, and the next request is served. That no goroutine is left
+// goleak says, in every package that runs the suite.
 func (s *suite) aborts(t *testing.T) {
 	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +43,8 @@ func (s *suite) aborts(t *testing.T) {
 	s.abortedWaits(t)
 }
 
-// A protocol writes a request with a body of 20 bytes, as far as its client gets. It says how long it is without the body.
+// A protocol writes a request with a body of 20 bytes, as far as its client
+// gets. It says how long it is without the body.
 type protocol struct {
 	name, alpn string
 	version    int
@@ -69,7 +72,8 @@ type watched struct {
 	closed chan struct{}
 }
 
-// watch starts a server of the framework with a Fixture of its own. Without a handler it is the Probe.
+// watch starts a server of the framework with a Fixture of its own. Without a
+// handler it is the Probe.
 func (s *suite) watch(t *testing.T, f *Fixture, config binding.Config, handler http.Handler) watched {
 	t.Helper()
 	w := watched{site{Probe: new(Probe)}, make(chan binding.Event, 1000), make(chan struct{}, 1000)}
@@ -98,15 +102,17 @@ func next[T any](t *testing.T, what string, from <-chan T) T {
 	}
 }
 
-// over waits until the server is done with a connection, and asserts that its guard was asked nothing more.
+// over waits until the server is done with a connection, and asserts that its
+// guard was asked nothing more.
 func (w watched) over(t *testing.T) {
 	t.Helper()
 	next(t, "a connection that is closed", w.closed)
 	require.Empty(t, w.events)
 }
 
-// wellAfter asserts that the server serves as before, the Holder and nobody else, and that nobody panicked. ran is how often
-// the Probe had to run until now.
+// wellAfter asserts that the server serves as before, the Holder and nobody
+// else, and that nobody panicked. ran is how often the Probe had to run until
+// now.
 func (w watched) wellAfter(t *testing.T, ran int) {
 	t.Helper()
 	f := w.fixture
@@ -141,7 +147,8 @@ func (w watched) raw(t *testing.T, client *Client, protocol protocol) *tls.Conn 
 	return connection
 }
 
-// hangUp ends a connection in one of two ways: as who is done, or with a reset, as who is dead.
+// hangUp ends a connection in one of two ways: as who is done, or with a reset,
+// as who is dead.
 func hangUp(t *testing.T, connection net.Conn, withReset bool) {
 	t.Helper()
 	if !withReset {
@@ -155,8 +162,8 @@ func hangUp(t *testing.T, connection net.Conn, withReset bool) {
 	require.NoError(t, connection.Close())
 }
 
-// points are numbers of bytes to break off after: those near the beginning, those around the end of the head, all of the
-// body, and some between.
+// points are numbers of bytes to break off after: those near the beginning,
+// those around the end of the head, all of the body, and some between.
 func points(length, head int) []int {
 	var all []int
 	for k := range length + 1 {
@@ -167,8 +174,9 @@ func points(length, head int) []int {
 	return all
 }
 
-// abortedRequests breaks off after k bytes of a request, for many k. Until all of its head is there nobody is asked anything.
-// Then the guard decides; the token is the Holder's, the client is another, and so no handler ever runs.
+// abortedRequests breaks off after k bytes of a request, for many k. Until all
+// of its head is there nobody is asked anything. Then the guard decides; the
+// token is the Holder's, the client is another, and so no handler ever runs.
 func (s *suite) abortedRequests(t *testing.T, protocol protocol) {
 	f := NewFixture(t)
 	w := s.watch(t, f, binding.Config{}, nil)
@@ -188,7 +196,8 @@ func (s *suite) abortedRequests(t *testing.T, protocol protocol) {
 				w.over(t)
 				return
 			}
-			// At once, where the guard may learn of it before it has decided, or when it has.
+			// At once, where the guard may learn of it before it has decided,
+			// or when it has.
 			want := []binding.Reason{binding.ReasonThumbprintMismatch}
 			if i%2 == 1 {
 				want = append(want, binding.ReasonCanceled)
@@ -196,14 +205,15 @@ func (s *suite) abortedRequests(t *testing.T, protocol protocol) {
 			}
 			event := next(t, "an event", w.events)
 			hangUp(t, connection, i%4 > 1)
-			assert.Contains(t, want, event.Reason)
+			assert.Contains(t, want, event.Reason())
 			w.over(t)
 		})
 	}
 	w.wellAfter(t, 2)
 }
 
-// abortedHandlers breaks off while a handler runs that may: it learns of it, whatever it is at.
+// abortedHandlers breaks off while a handler runs that may: it learns of it,
+// whatever it is at.
 func (s *suite) abortedHandlers(t *testing.T, protocol protocol) {
 	f := NewFixture(t)
 	started, ended := make(chan struct{}, 1), make(chan error, 1)
@@ -258,7 +268,8 @@ func (c *cut) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// abortedHandshakes breaks off after k bytes of a client's side of a handshake, for many k, as a client with a certificate.
+// abortedHandshakes breaks off after k bytes of a client's side of a handshake,
+// for many k, as a client with a certificate.
 func (s *suite) abortedHandshakes(t *testing.T, version uint16) {
 	f := NewFixture(t)
 	w := s.watch(t, f, binding.Config{}, nil)

@@ -29,12 +29,14 @@ type Answer struct {
 	byServer bool // net/http answers by itself, before any handler: only the status is looked at
 }
 
-// The answers. Each text of a refusal is written here once more, so that it cannot change, or take in anything of the
-// request, without a test that fails (row 265).
+// The answers. Each text of a refusal is written here once more, so that it
+// cannot change, or take in anything of the request, without a test that fails
+// (row 265).
 var (
 	OK = Answer{Status: http.StatusOK}
 
-	// E0 of the table of attacks: RFC 6750 §3.1 wants no code where there were no credentials.
+	// E0 of the table of attacks: RFC 6750 §3.1 wants no code where there were
+	// no credentials.
 	NoCredentials = Answer{Status: http.StatusUnauthorized, Challenge: true}
 
 	ManyCredentials  = invalidRequest("the request must carry exactly one Authorization field")
@@ -113,6 +115,9 @@ func (a Answer) Challenges() []string {
 			params = append(params, p.name+`="`+p.value+`"`)
 		}
 	}
+	if params == nil {
+		params = []string{`realm="protected resource"`}
+	}
 	return []string{strings.TrimSpace("Bearer " + strings.Join(params, ", "))}
 }
 
@@ -128,7 +133,8 @@ func (a Answer) body(t *testing.T) string {
 	return string(text)
 }
 
-// assert compares the response with the answer. sent are the credentials of the request, which must not come back.
+// assert compares the response with the answer. sent are the credentials of the
+// request, which must not come back.
 func (a Answer) assert(t *testing.T, response *http.Response, body []byte, sent []string) {
 	t.Helper()
 	require.Equal(t, a.Status, response.StatusCode, "body: %s", body)
@@ -145,6 +151,7 @@ func (a Answer) assert(t *testing.T, response *http.Response, body []byte, sent 
 	}
 	assert.Equal(t, a.Challenges(), header.Values("WWW-Authenticate"))
 	assert.Equal(t, []string{"no-store"}, header.Values("Cache-Control"))
+	assert.Equal(t, []string{"nosniff"}, header.Values("X-Content-Type-Options"))
 	a.assertRetryAfter(t, header.Values("Retry-After"))
 	switch isHead := response.Request != nil && response.Request.Method == http.MethodHead; {
 	case isHead:

@@ -18,10 +18,12 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// conduct is section K. Rows 265, 266, 270 and 271 are in every exchange of the suite besides: each answer is compared with
-// a fixed text and must be no-store, nothing of a token may be in it, Log.check looks for every token and certificate in all
-// that was written, and the Probe tells when a handler runs. Row 272 is the adapters' own tests'; row 277 is in streams, row
-// 275 in load.
+// conduct is section K. Rows 265, 266, 270 and 271 are in every exchange of the
+// suite besides: each answer is compared with a fixed text and must be
+// no-store, nothing of a token may be in it, Log.check looks for every token
+// and certificate in all that was written, and the Probe tells when a handler
+// runs. Row 272 is the adapters' own tests'; row 277 is in streams, row 275 in
+// load.
 func (s *suite) conduct(t *testing.T) {
 	s.hostileText(t)
 	s.refusals(t)
@@ -36,8 +38,9 @@ func (s *suite) conduct(t *testing.T) {
 		forged := f.Token(t, bindingtest.TokenSpec{Certificate: holder, ForgedSignature: true})
 		site.Check(t, site.Probe, Bearer(f.Holder, forged), Unverifiable)
 		site.check(t, site.Probe, Bearer(f.Holder, unknown), Unverifiable, 1)
-		// Now the issuer fails: nobody can say whether the key is unknown or new. The bad signature stays one.
-		f.AS.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+		// Now the issuer fails: nobody can say whether the key is unknown or
+		// new. The bad signature stays one.
+		f.AS.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 		site.check(t, site.Probe, Bearer(f.Holder, unknown), Unavailable("any"), 1)
 		site.Check(t, site.Probe, Bearer(f.Holder, forged), Unverifiable)
 		site.Check(t, site.Probe, Bearer(f.Holder, f.Good(t)), OK)
@@ -82,7 +85,8 @@ func (s *suite) conduct(t *testing.T) {
 		site.Check(t, site.Probe, Bearer(f.Holder, old), OK)
 		require.NoError(t, f.AS.Rotate())
 		f.AS.RetireOldKeys()
-		// The new key is learned at its first use, and with it that the old one is gone.
+		// The new key is learned at its first use, and with it that the old one
+		// is gone.
 		site.Check(t, site.Probe, Bearer(f.Holder, f.Good(t)), OK)
 		site.Check(t, site.Probe, Bearer(f.Holder, old), Unverifiable)
 	})
@@ -112,7 +116,8 @@ func (s *suite) conduct(t *testing.T) {
 	})
 }
 
-// hostileText is row 267: what a token says that was made to hurt a log or a terminal.
+// hostileText is row 267: what a token says that was made to hurt a log or a
+// terminal.
 func (s *suite) hostileText(t *testing.T) {
 	site := s.guarded(t, binding.Config{})
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n\x1b[31mred\x1b[0m\" \\ \u2028<script>"
@@ -156,17 +161,17 @@ func (s *suite) hostileText(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 			event := events.last()
-			assert.NotEmpty(t, event.Reason)
-			assert.Empty(t, event.Issuer, event.Reason)
-			assert.Empty(t, event.ClientID, event.Reason)
-			assert.False(t, event.Bound, event.Reason)
+			assert.NotEmpty(t, event.Reason())
+			assert.Empty(t, event.Issuer, event.Reason())
+			assert.Empty(t, event.ClientID, event.Reason())
+			assert.Contains(t, []string{"", "none"}, event.Binding, event.Reason())
 		}
 		site.check(t, site.Probe, Bearer(s.Other, s.Good(t)), OtherCertificate, 1)
 		event := events.last()
-		assert.Equal(t, binding.ReasonThumbprintMismatch, event.Reason)
-		assert.Equal(t, binding.ThumbprintOf(holder), event.Expected)
-		assert.Equal(t, binding.ThumbprintOf(s.Other.Certificate.Leaf), event.Presented)
-		assert.Equal(t, []any{s.AS.Issuer(), ClientID, true}, []any{event.Issuer, event.ClientID, event.Bound})
+		assert.Equal(t, binding.ReasonThumbprintMismatch, event.Reason())
+		assert.Equal(t, binding.ThumbprintOf(holder), event.Err.Expected)
+		assert.Equal(t, binding.ThumbprintOf(s.Other.Certificate.Leaf), event.Err.Presented)
+		assert.Equal(t, []any{s.AS.Issuer(), ClientID, "certificate"}, []any{event.Issuer, event.ClientID, event.Binding})
 		site.check(t, site.Probe, Bearer(s.Holder, s.Good(t)), OK, 1)
 		assert.True(t, events.last().Accepted())
 		assert.Len(t, events.all(), 6, "one event for each decision")
@@ -200,7 +205,8 @@ func (l *eventLog) last() binding.Event {
 	return l.events[len(l.events)-1]
 }
 
-// panics is row 268: a panic in a function of the application's is 500, and the request is not passed on.
+// panics is row 268: a panic in a function of the application's is 500, and the
+// request is not passed on.
 func (s *suite) panics(t *testing.T) {
 	const secret = "the-application-panics-with-this"
 	for _, hook := range []struct {
@@ -230,7 +236,8 @@ func (s *suite) panics(t *testing.T) {
 		})
 	}
 
-	// http.ErrAbortHandler asks net/http to drop the connection. Nobody gets an answer, and no handler runs.
+	// http.ErrAbortHandler asks net/http to drop the connection. Nobody gets an
+	// answer, and no handler runs.
 	for _, hook := range []struct {
 		name   string
 		config binding.Config
@@ -259,7 +266,8 @@ func (s *suite) panics(t *testing.T) {
 		site := s.guarded(t, binding.Config{OnError: func(http.ResponseWriter, *http.Request, *binding.Error) { panic(secret) }})
 		for _, version := range []int{1, 2} {
 			id := s.newCase()
-			// Whether there is an answer is the server's affair: an OnError that panics may have begun one.
+			// Whether there is an answer is the server's affair: an OnError
+			// that panics may have begun one.
 			response, err := s.Holder.HTTP(version).Do(Request{}.build(t, site.URL, id))
 			if err == nil {
 				assert.GreaterOrEqual(t, response.StatusCode, 400)
@@ -281,6 +289,8 @@ type sourceFunc struct {
 }
 
 func (f *sourceFunc) ClientCertificate(*http.Request) (binding.Certificate, error) { return f.find() }
+
+func (f *sourceFunc) Headers() []string { return nil }
 
 // Get sends the request over HTTP/1.1.
 func (s *Server) Get(t *testing.T, request Request) (*http.Response, string) {

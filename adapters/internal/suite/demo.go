@@ -14,8 +14,10 @@ import (
 	"github.com/certbound/certbound/jwks"
 )
 
-// A Demo is what an example needs around it: an authorization server, a client with a certificate, and a thief who has
-// the client's token and another certificate. Where anything fails it ends the process, as the examples of a package do.
+// A Demo is what an example needs around it: an authorization server, a client
+// with a certificate, and a thief who has the client's token and another
+// certificate. Where anything fails it ends the process, as the examples of a
+// package do.
 type Demo struct {
 	Tokens *jwks.Verifier
 

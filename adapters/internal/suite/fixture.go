@@ -3,13 +3,10 @@ package suite
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,23 +28,26 @@ const (
 	ClientID = "client-1"
 )
 
-// A Fixture is an authorization server, a verifier of its tokens and clients with certificates.
+// A Fixture is an authorization server, a verifier of its tokens and clients
+// with certificates.
 type Fixture struct {
 	AS     *bindingtest.AuthorizationServer
 	Tokens *jwks.Verifier
 
-	// Holder is the client whose tokens they are, Other one with another certificate, Nobody one without.
+	// Holder is the client whose tokens they are, Other one with another
+	// certificate, Nobody one without.
 	Holder, Other, Nobody *Client
 
-	// Log is everything that anybody writes: the servers, the frameworks, the observers of the guards. When the test is
-	// over it must hold no token and no certificate (rows 265 and 266).
+	// Log is everything that anybody writes: the servers, the frameworks, the
+	// observers of the guards. When the test is over it must hold no token and
+	// no certificate (rows 265 and 266).
 	Log *Log
 
 	start time.Time    // the clock stands still
 	ahead atomic.Int64 // and is put forward, in nanoseconds
 	cases atomic.Int64
 
-	ledger ledger
+	dialed dialed
 }
 
 // NewFixture makes a Fixture that ends with the test.
@@ -55,6 +55,7 @@ func NewFixture(t *testing.T) *Fixture {
 	t.Helper()
 	f := &Fixture{Log: new(Log), start: time.Now()}
 	t.Cleanup(func() { f.Log.check(t) })
+	t.Cleanup(f.dialed.end)
 	var err error
 	f.AS, err = bindingtest.NewAuthorizationServer(bindingtest.Config{Audience: Audience, Clock: f.now})
 	require.NoError(t, err)
@@ -71,7 +72,8 @@ func (f *Fixture) now() time.Time { return f.start.Add(time.Duration(f.ahead.Loa
 // advance puts the clock of issuer and verifier forward.
 func (f *Fixture) advance(d time.Duration) { f.ahead.Add(int64(d)) }
 
-// Verifier makes one more verifier of the authorization server's tokens, its Config changed.
+// Verifier makes one more verifier of the authorization server's tokens, its
+// Config changed.
 func (f *Fixture) Verifier(t *testing.T, changes ...func(*jwks.Config)) *jwks.Verifier {
 	t.Helper()
 	config := jwks.Config{
@@ -98,7 +100,8 @@ func (f *Fixture) client(t *testing.T, name string) *Client {
 	return f.newClient(&certificate)
 }
 
-// Guard makes a guard. Its tokens are the Fixture's if the Config names none, and its events go to the Log.
+// Guard makes a guard. Its tokens are the Fixture's if the Config names none,
+// and its events go to the Log.
 func (f *Fixture) Guard(t *testing.T, config binding.Config) *binding.Guard {
 	t.Helper()
 	if config.Tokens == nil {
@@ -116,7 +119,8 @@ func (f *Fixture) Guard(t *testing.T, config binding.Config) *binding.Guard {
 	return guard
 }
 
-// Token signs a token. Unless the spec says otherwise it is Subject's, for ClientID, with the scopes accounts and payments.
+// Token signs a token. Unless the spec says otherwise it is Subject's, for
+// ClientID, with the scopes accounts and payments.
 func (f *Fixture) Token(t *testing.T, spec bindingtest.TokenSpec) string {
 	t.Helper()
 	if spec.Subject == "" {
@@ -143,50 +147,6 @@ func (f *Fixture) Good(t *testing.T, scopes ...string) string {
 func (f *Fixture) Confirmed(t *testing.T, cnf string) string {
 	t.Helper()
 	return f.Token(t, bindingtest.TokenSpec{Claims: map[string]any{"cnf": json.RawMessage(cnf)}})
-}
-
-// claims are those of a good token, the Holder's, with members of JSON put behind them, which may repeat a name.
-func (f *Fixture) claims(t *testing.T, certificate *tls.Certificate, more string) []byte {
-	t.Helper()
-	text := f.members(certificate).String()
-	if more != "" {
-		text = text[:len(text)-1] + "," + more + "}"
-	}
-	return []byte(text)
-}
-
-// members are the claims of a good token, bound to the certificate if there is one.
-func (f *Fixture) members(certificate *tls.Certificate) object {
-	claims := object{
-		"iss": quoted(f.AS.Issuer()), "aud": quoted(Audience), "sub": quoted(Subject), "client_id": quoted(ClientID),
-		"iat": f.in(0), "exp": f.in(time.Minute), "scope": `"accounts payments"`,
-	}
-	if certificate != nil {
-		claims["cnf"] = fmt.Sprintf(`{"x5t#S256":%q}`, bindingtest.Thumbprint(certificate.Leaf))
-	}
-	return claims
-}
-
-// in is a NumericDate (RFC 7519 §2) that far from now.
-func (f *Fixture) in(d time.Duration) string { return strconv.FormatInt(f.now().Add(d).Unix(), 10) }
-
-// raw signs claims byte for byte under a good header.
-func (f *Fixture) raw(t *testing.T, claims []byte) string {
-	t.Helper()
-	return f.rawHeader(t, f.header().String(), string(claims))
-}
-
-// rawHeader signs both byte for byte.
-func (f *Fixture) rawHeader(t *testing.T, header, claims string) string {
-	t.Helper()
-	token, err := f.AS.SignRaw([]byte(header), []byte(claims))
-	require.NoError(t, err)
-	return token
-}
-
-// header is that of a good token.
-func (f *Fixture) header() object {
-	return object{"alg": `"ES256"`, "typ": `"at+jwt"`, "kid": quoted(f.AS.KeyID())}
 }
 
 // A Log is a buffer for many writers that knows what must not be in it.
@@ -218,7 +178,8 @@ func (l *Log) event(event binding.Event) {
 	slog.New(slog.NewJSONHandler(l, nil)).Info("decision", "event", event, "err", event.Err)
 }
 
-// secret adds what must not be in the log: a token or a certificate. Of a token its signature and its claims are secret too.
+// secret adds what must not be in the log: a token or a certificate. Of a token
+// its signature and its claims are secret too.
 func (l *Log) secret(value string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -233,8 +194,9 @@ func (l *Log) secret(value string) {
 // shortestSecret is the length from which a text is not in a log by chance.
 const shortestSecret = 24
 
-// secretsIn returns the parts of a token, or of anything else, that nobody could know: their ends, for every token begins
-// with the same claims. A JOSE header is the same in all.
+// secretsIn returns the parts of a token, or of anything else, that nobody
+// could know: their ends, for every token begins with the same claims. A JOSE
+// header is the same in all.
 func secretsIn(value string) []string {
 	const header = "eyJhbGciOi" // {"alg":
 	var secrets []string
@@ -256,13 +218,18 @@ func secretsIn(value string) []string {
 func (l *Log) check(t *testing.T) {
 	t.Helper()
 	l.mu.Lock() // other tests still write
-	text, secrets := l.text.String(), maps.Clone(l.secrets)
+	text := l.text.String()
+	beginnings := make(map[string][]string, len(l.secrets)) // one pass for thousands of secrets
+	for secret := range l.secrets {
+		beginnings[secret[:shortestSecret]] = append(beginnings[secret[:shortestSecret]], secret)
+	}
 	l.mu.Unlock()
 	for line := range strings.Lines(text) {
-		for secret := range secrets {
-			if strings.Contains(line, secret) {
-				t.Errorf("a token or a certificate is in a log: %.1000s", line)
-				break
+		for at := range max(0, len(line)-shortestSecret+1) {
+			for _, secret := range beginnings[line[at:at+shortestSecret]] {
+				if strings.HasPrefix(line[at:], secret) {
+					t.Errorf("a token, a proof or a certificate is in a log: %.1000s", line)
+				}
 			}
 		}
 		for _, sign := range []string{"-----BEGIN", "Bearer ey"} {

@@ -13,8 +13,9 @@ import (
 	"github.com/certbound/certbound/binding/forwarded"
 )
 
-// forwardedBy is section H where it meets a framework: what package forwarded refuses is refused in each alike, and no
-// handler sees the certificate's header or the proxy's secret. What depends on a format is in forwardedForms.
+// forwardedBy is section H where it meets a framework: what package forwarded
+// refuses is refused in each alike, and no handler sees the certificate's
+// header or the proxy's secret. What depends on a format is in forwardedForms.
 func (s *suite) forwardedBy(t *testing.T) {
 	const secret = "a secret of sixteen bytes or more"
 	source := func(trust ...forwarded.Trust) *forwarded.Source {

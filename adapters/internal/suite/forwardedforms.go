@@ -16,8 +16,9 @@ import (
 	"github.com/certbound/certbound/binding/forwarded"
 )
 
-// forwardedForms are the rows of section H about what a trusted proxy says, in the format of each. Row 220, a proxy that
-// drops its own header, is package forwarded's: what comes is row 204.
+// forwardedForms are the rows of section H about what a trusted proxy says, in
+// the format of each. Row 220, a proxy that drops its own header, is package
+// forwarded's: what comes is row 204.
 func (s *suite) forwardedForms(t *testing.T) {
 	holder, other := s.Holder.Certificate.Leaf.Raw, s.Other.Certificate.Leaf.Raw
 	asPEM := func(der []byte) string {
@@ -32,7 +33,7 @@ func (s *suite) forwardedForms(t *testing.T) {
 		return "Hash=" + hex.EncodeToString(digest[:])
 	}
 	inside := strings.Replace(asPEM(holder), "CERTIFICATE-----\n", "CERTIFICATE-----\nProc-Type: 4\n\n", 1)
-	hops := hash(s.Holder) + `;Subject="CN=a\",Hash=b;c=\\",By=spiffe://mesh/gateway;` + hash(s.Other) + `;Subject="";URI=spiffe://mesh/x`
+	hops := hash(s.Holder) + `;Subject="CN=a\",Hash=b\;c=\\",By=spiffe://mesh/gateway;` + hash(s.Other) + `;Subject="";URI=spiffe://mesh/x`
 	longer := append(append([]byte{}, holder...), 0)
 
 	for _, row := range []struct {
@@ -90,7 +91,11 @@ func (s *suite) forwardedForms(t *testing.T) {
 	})
 	t.Run("200 forms of the peer's address", func(t *testing.T) {
 		t.Parallel()
-		site := s.guarded(t, binding.Config{Certificates: s.forwardedSource(t, "192.0.2.0/24", forwarded.Config{Format: forwarded.RFC9440})})
+		source, err := forwarded.New(forwarded.Config{Format: forwarded.RFC9440, Trust: []forwarded.Trust{
+			forwarded.DangerouslyTrustRemoteAddr(netip.MustParsePrefix("192.0.2.0/24")),
+		}})
+		require.NoError(t, err)
+		site := s.guarded(t, binding.Config{Certificates: source})
 		for address, want := range map[string]Answer{
 			"192.0.2.7:40000": OK, "[::ffff:192.0.2.7]:40000": OK, "[::ffff:192.0.2.7%eth0]:40000": OK,
 			"192.0.3.7:40000": UnreadableHeader, "[::192.0.2.7]:40000": UnreadableHeader, "192.0.2.7": UnreadableHeader,

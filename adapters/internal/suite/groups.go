@@ -12,7 +12,8 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// groups is a group with a guard and stricter routes inside it: both guards run, the group's first.
+// groups is a group with a guard and stricter routes inside it: both guards
+// run, the group's first.
 func (s *suite) groups(t *testing.T) {
 	var outerEvents, innerEvents eventLog
 	group := []Step{Protect(s.Guard(t, binding.Config{

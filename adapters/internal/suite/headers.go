@@ -14,8 +14,9 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// certificateHeaders is a guard whose CertificateSource reads header fields, alone and with another inside it. What a
-// proxy may say and who may say it is package forwarded's; here it is that the fields are gone when a handler runs.
+// certificateHeaders is a guard whose CertificateSource reads header fields,
+// alone and with another inside it. What a proxy may say and who may say it is
+// package forwarded's; here it is that the fields are gone when a handler runs.
 func (s *suite) certificateHeaders(t *testing.T) {
 	source, another := &fromHeader{"X-Client-Cert"}, &fromHeader{"X-Client-Cert"}
 	outer := Protect(s.Guard(t, binding.Config{Certificates: source}))
@@ -52,8 +53,8 @@ func (s *suite) certificateHeaders(t *testing.T) {
 		{"the connection's inside, the proxy's certificate", []Step{outer, onConnection}, s.Other, right, good, OtherCertificate},
 		{"the connection's outside", []Step{onConnection, outer}, s.Holder, right, good, OK},
 		{"the connection's outside, and the header is another's", []Step{onConnection, outer}, s.Holder, wrong, good, OtherCertificate},
-		// A source that has not read the fields before they went finds none: refused, not passed.
-		{"another source of the same fields inside", []Step{outer, elsewhere}, s.Holder, right, good, NoCertificate},
+		{"M/420 another source of the same fields inside", []Step{outer, elsewhere}, s.Nobody, right, good, OK},
+		{"M/420 another source of the same fields inside, another certificate", []Step{accepting, elsewhere}, s.Holder, wrong, good, OtherCertificate},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +99,8 @@ func (s *suite) certificateHeaders(t *testing.T) {
 	})
 }
 
-// fromHeader is a CertificateSource that reads a header field: what a proxy writes, here DER in base64.
+// fromHeader is a CertificateSource that reads a header field: what a proxy
+// writes, here DER in base64.
 type fromHeader struct{ name string }
 
 func (f *fromHeader) Headers() []string { return []string{f.name, f.name + "-Chain"} }

@@ -2,7 +2,8 @@ package suite
 
 import "encoding/binary"
 
-// Frames of HTTP/2 that are not whole no client of net/http sends. These are the few that a request needs (RFC 9113 §6).
+// Frames of HTTP/2 that are not whole no client of net/http sends. These are
+// the few that a request needs (RFC 9113 §6).
 const (
 	frameData     = 0
 	frameHeaders  = 1
@@ -33,7 +34,8 @@ func fields(pairs ...string) []byte {
 	return block
 }
 
-// appendInteger writes a length with a prefix of 7 bits (RFC 7541 §5.1), for a text without Huffman coding.
+// appendInteger writes a length with a prefix of 7 bits (RFC 7541 §5.1), for a
+// text without Huffman coding.
 func appendInteger(block []byte, n int) []byte {
 	if n < 127 {
 		return append(block, byte(n))

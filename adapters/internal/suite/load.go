@@ -11,8 +11,9 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// load is row 275: one guard, one verifier, a thousand goroutines. Each knows what it must get, and that a request finds
-// the token of another would show in the subject.
+// load is row 275: one guard, one verifier, a thousand goroutines. Each knows
+// what it must get, and that a request finds the token of another would show in
+// the subject.
 func (s *suite) load(t *testing.T) {
 	const goroutines = 1000
 	site := s.serve(t, Protect(s.Guard(t, binding.Config{})), RequireScopes("accounts"))
@@ -52,7 +53,8 @@ func (s *suite) load(t *testing.T) {
 	})
 }
 
-// crowd is the client for many requests at once: its requests wait for a connection, of which there are few.
+// crowd is the client for many requests at once: its requests wait for a
+// connection, of which there are few.
 func (s *suite) crowd(client *Client) *Client {
 	crowd := s.newClient(client.Certificate)
 	for _, version := range []int{1, 2} {
@@ -62,7 +64,8 @@ func (s *suite) crowd(client *Client) *Client {
 	return crowd
 }
 
-// visit is Check for goroutines of the test's own, where no assertion may end the test.
+// visit is Check for goroutines of the test's own, where no assertion may end
+// the test.
 func (s *Server) visit(t *testing.T, probe *Probe, request Request, want Answer, version int) error {
 	id := s.fixture.newCase(request.Authorization...)
 	response, err := request.Client.HTTP(version).Do(request.build(t, s.URL, id))

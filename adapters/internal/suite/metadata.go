@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// metadata is section J: the issuer's metadata is wrong, and no request gets through for it. What is right about a
-// document and what is not is tested beside package metadata.
+// metadata is section J: the issuer's metadata is wrong, and no request gets
+// through for it. What is right about a document and what is not is tested
+// beside package metadata.
 func (s *suite) metadata(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -68,13 +70,14 @@ func (s *suite) metadata(t *testing.T) {
 
 func (s *suite) withMetadata(t *testing.T, f *Fixture, answer http.HandlerFunc, want Answer) {
 	t.Helper()
-	f.AS.SetMetadataHandler(answer)
+	f.AS.Handle(bindingtest.MetadataPaths, answer)
 	site := s.serveIn(t, f, Protect(f.Guard(t, binding.Config{Tokens: f.Verifier(t)})))
 	site.Check(t, site.Probe, Bearer(f.Holder, f.Good(t)), want)
 	site.Check(t, site.Probe, Bearer(f.Other, f.Good(t)), refusedAlike(want))
 }
 
-// refusedAlike is the answer to the wrong certificate: known only to who has keys.
+// refusedAlike is the answer to the wrong certificate: known only to who has
+// keys.
 func refusedAlike(want Answer) Answer {
 	if want.Status == http.StatusOK {
 		return OtherCertificate

@@ -12,8 +12,8 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// onError is Config.OnError: the body is its own, the status and the header fields of the refusal are not, whatever it
-// tries.
+// onError is Config.OnError: the body is its own, the status and the header
+// fields of the refusal are not, whatever it tries.
 func (s *suite) onError(t *testing.T) {
 	type writer func(http.ResponseWriter, *http.Request, *binding.Error)
 	good := s.Good(t, "accounts")
@@ -29,7 +29,7 @@ func (s *suite) onError(t *testing.T) {
 		}, "no"},
 		{"writes nothing", func(http.ResponseWriter, *http.Request, *binding.Error) {}, ""},
 		{"says what the refusal is", func(w http.ResponseWriter, _ *http.Request, e *binding.Error) {
-			_ = json.NewEncoder(w).Encode(e.Code() != "" || e.Status() == http.StatusUnauthorized)
+			_ = json.NewEncoder(w).Encode(e.Code() != "" || e.StatusCode() == http.StatusUnauthorized)
 		}, "true\n"},
 		{"sets another status", func(w http.ResponseWriter, _ *http.Request, _ *binding.Error) {
 			w.WriteHeader(http.StatusOK)

@@ -14,11 +14,12 @@ import (
 	"github.com/certbound/certbound/binding/introspection"
 )
 
-// Indistinct is the one answer to an opaque token that is refused, whatever the reason: nobody learns from it that a
-// stolen token lives.
+// Indistinct is the one answer to an opaque token that is refused, whatever the
+// reason: nobody learns from it that a stolen token lives.
 var Indistinct = invalidToken("the access token is not active, or not for this client and this resource server")
 
-// opaque is tokens that are no JWTs, asked of the authorization server (RFC 7662), beside JWTs, behind one guard.
+// opaque is tokens that are no JWTs, asked of the authorization server (RFC
+// 7662), beside JWTs, behind one guard.
 func (s *suite) opaque(t *testing.T) {
 	forms := s.forms(t, s.Fixture, introspection.Config{})
 	site := s.guarded(t, binding.Config{Tokens: forms})
@@ -61,14 +62,14 @@ func (s *suite) opaque(t *testing.T) {
 		{"no expiry", claims{"exp": nil}, OK},
 		{"expired", claims{"exp": 1}, Indistinct},
 		{"exp of another type", claims{"exp": "tomorrow"}, Indistinct},
-		{"not valid yet", claims{"nbf": 9999999999}, Indistinct},
+		{"not valid yet", claims{"nbf": int64(9999999999)}, Indistinct},
 		{"a refresh token, by token_type", claims{"token_type": "refresh_token"}, Indistinct},
 		{"a refresh token, by Keycloak's typ", claims{"typ": "Refresh"}, Indistinct},
 		{"an ID token, by Keycloak's typ", claims{"typ": "ID"}, Indistinct},
 		{"a refresh token, by Hydra's token_use", claims{"token_use": "refresh_token"}, Indistinct},
 		{"access_token as its type", claims{"token_type": "access_token"}, OK},
 		{"no type", claims{"token_type": nil}, OK},
-		{"for the DPoP scheme, which is not accepted", claims{"token_type": "DPoP"}, Indistinct},
+		{"for the DPoP scheme, and bound to a certificate alone", claims{"token_type": "DPoP"}, OK},
 		{"cnf is null", claims{"cnf": json.RawMessage("null")}, Indistinct},
 		{"cnf is empty", claims{"cnf": claims{}}, Indistinct},
 		{"cnf is hexadecimal", claims{"cnf": claims{"x5t#S256": strings.Repeat("ab", 32)}}, Indistinct},
@@ -106,7 +107,8 @@ func (s *suite) opaque(t *testing.T) {
 	s.opaqueFaults(t)
 }
 
-// opaqueFaults are those of the authorization server and our own: 503, and never a token that gets through.
+// opaqueFaults are those of the authorization server and our own: 503, and
+// never a token that gets through.
 func (s *suite) opaqueFaults(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"not JSON":                answers(http.StatusOK, "application/json", "active"),
@@ -130,9 +132,9 @@ func (s *suite) opaqueFaults(t *testing.T) {
 			forms := s.forms(t, f, introspection.Config{})
 			site := s.serveIn(t, f, Protect(f.Guard(t, binding.Config{Tokens: forms})))
 			good := f.opaqueToken(t, nil)
-			f.AS.SetIntrospectionHandler(answer)
+			f.AS.Handle(bindingtest.IntrospectionPath, answer)
 			site.Check(t, site.Probe, Bearer(f.Holder, good), Unavailable("any"))
-			f.AS.SetIntrospectionHandler(nil)
+			f.AS.Handle(bindingtest.IntrospectionPath, nil)
 			site.Check(t, site.Probe, Bearer(f.Holder, good), OK)
 		})
 	}
@@ -148,7 +150,8 @@ func answers(status int, kind, body string) http.HandlerFunc {
 	}
 }
 
-// forms makes a verifier of JWTs and opaque tokens, which authenticates itself with a certificate.
+// forms makes a verifier of JWTs and opaque tokens, which authenticates itself
+// with a certificate.
 func (s *suite) forms(t *testing.T, f *Fixture, config introspection.Config) *introspection.Forms {
 	t.Helper()
 	certificate, err := f.AS.NewClientCertificate("api")
@@ -165,7 +168,8 @@ func (s *suite) forms(t *testing.T, f *Fixture, config introspection.Config) *in
 	return forms
 }
 
-// opaqueToken issues a token that is bound to the Holder, whose answer is amended.
+// opaqueToken issues a token that is bound to the Holder, whose answer is
+// amended.
 func (f *Fixture) opaqueToken(t *testing.T, amend map[string]any) string {
 	t.Helper()
 	token, err := f.AS.OpaqueToken(bindingtest.TokenSpec{

@@ -40,7 +40,8 @@ func (s *suite) policies(t *testing.T) {
 					[3]Answer{NoCertificate, NoCertificate, Bound},
 					[3]Answer{NoCertificate, NoCertificate, Bound},
 				},
-				// RFC 9449 §7.1: the scheme stands for proof, and there is none.
+				// RFC 9449 §7.1: the scheme stands for proof, and there is
+				// none.
 				{"unbound", s.Holder, unbound, [3]Answer{Unbound, OK, OK}, [3]Answer{Unbound, Unbound, Unbound}},
 				{"unbound, no certificate", s.Nobody, unbound, [3]Answer{Unbound, OK, OK}, [3]Answer{Unbound, Unbound, Unbound}},
 				{

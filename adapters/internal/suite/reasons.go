@@ -6,8 +6,9 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// reasons makes every refusal of a token pass through the framework, also those for which no row of the table makes a token:
-// what is said of a reason is the same in each.
+// reasons makes every refusal of a token pass through the framework, also those
+// for which no row of the table makes a token: what is said of a reason is the
+// same in each.
 func (s *suite) reasons(t *testing.T) {
 	for reason, want := range map[binding.Reason]Answer{
 		binding.ReasonTokenMalformed:             Malformed,
@@ -25,6 +26,7 @@ func (s *suite) reasons(t *testing.T) {
 		binding.ReasonTokenSignature:             Unverifiable,
 		binding.ReasonTokenInactive:              Indistinct,
 		binding.ReasonTokenRevoked:               Revoked,
+		binding.ReasonTokenInvalid:               invalidToken("the access token is not valid"),
 		binding.ReasonConfirmationMalformed:      BadConfirmation,
 		binding.ReasonConfirmationUnsupported:    BadConfirmation,
 		binding.ReasonConfirmationDPoP:           BadConfirmation,
@@ -34,6 +36,7 @@ func (s *suite) reasons(t *testing.T) {
 		binding.ReasonThumbprintStandardAlphabet: BadConfirmation,
 		binding.ReasonThumbprintSHA1:             BadConfirmation,
 		binding.ReasonKeysUnavailable:            Unavailable("5"),
+		binding.ReasonKeyFetchLimited:            Unavailable("5"),
 		binding.ReasonUnavailable:                Unavailable("5"),
 	} {
 		t.Run(string(reason), func(t *testing.T) {

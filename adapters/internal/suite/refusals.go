@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -14,11 +15,12 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// refusals are rows 265, 266, 270 and 271: one request for every kind of answer, with a Fixture whose log nothing else is in.
+// refusals are rows 265, 266, 270 and 271: one request for every kind of
+// answer, with a Fixture whose log nothing else is in.
 func (s *suite) refusals(t *testing.T) {
 	f := NewFixture(t)
 	good := s.serveIn(t, f, Protect(f.Guard(t, binding.Config{})), RequireScopes("accounts"))
-	down := s.serveIn(t, f, Protect(f.Guard(t, verifies(nil, binding.ErrUnavailable))))
+	down := s.serveIn(t, f, Protect(f.Guard(t, verifies(nil, errors.New("no database")))))
 	const canary = "canary-of-the-claims"
 	holder := f.Holder.Certificate.Leaf
 	token := func(spec bindingtest.TokenSpec) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/forwarded"
 )
 
 // A Server is a handler behind a TLS socket that asks for client certificates.
@@ -25,7 +26,8 @@ type Server struct {
 	http    *httptest.Server
 }
 
-// Serve starts a server for the handler, for HTTP/1.1 and HTTP/2. It ends with the test.
+// Serve starts a server for the handler, for HTTP/1.1 and HTTP/2. It ends with
+// the test.
 func (f *Fixture) Serve(t *testing.T, handler http.Handler) *Server {
 	t.Helper()
 	return f.serveTLS(t, handler, nil)
@@ -41,6 +43,7 @@ func (f *Fixture) serveWatched(t *testing.T, handler http.Handler, base *tls.Con
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ConnState = watch
+	server.Config.ConnContext = forwarded.ConnContext
 	server.EnableHTTP2 = true
 	server.TLS = binding.TLSConfig(base)
 	server.TLS.Certificates = []tls.Certificate{f.AS.ServerCertificate()}
@@ -54,6 +57,7 @@ func (f *Fixture) serveWatched(t *testing.T, handler http.Handler, base *tls.Con
 func (f *Fixture) servePlain(t *testing.T, handler http.Handler) *Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = forwarded.ConnContext
 	server.Config.ErrorLog = log.New(f.Log, "", 0)
 	server.Start()
 	t.Cleanup(server.Close)
@@ -75,11 +79,13 @@ func (f *Fixture) newClient(certificate *tls.Certificate) *Client {
 	}
 }
 
-// patience is how long a test waits for what does not come. A machine that is busy with other tests needs a lot.
+// patience is how long a test waits for what does not come. A machine that is
+// busy with other tests needs a lot.
 const patience = 2 * time.Minute
 
 func (f *Fixture) transport(certificate *tls.Certificate, http2 bool) *http.Transport {
 	transport := f.AS.Transport()
+	transport.DialContext = f.dialed.by(transport.DialContext)
 	transport.ForceAttemptHTTP2 = http2
 	transport.TLSHandshakeTimeout = patience
 	if certificate != nil {
@@ -98,14 +104,16 @@ func (c *Client) HTTP(version int) *http.Client {
 	return c.one
 }
 
-// A conn is a connection of HTTP/1.1 on which a test writes what no client of net/http would.
+// A conn is a connection of HTTP/1.1 on which a test writes what no client of
+// net/http would.
 type conn struct {
 	*tls.Conn
 
 	reader *bufio.Reader
 }
 
-// dial connects as the client. A connection on which nothing comes for long fails its test.
+// dial connects as the client. A connection on which nothing comes for long
+// fails its test.
 func (s *Server) dial(t *testing.T, client *Client) conn {
 	t.Helper()
 	config := &tls.Config{RootCAs: s.fixture.AS.RootCAs(), MinVersion: tls.VersionTLS12}

@@ -17,8 +17,9 @@ import (
 	"github.com/certbound/certbound/binding/forwarded"
 )
 
-// sharedConnections is a proxy that keeps its connections and forwards over each what many clients send: each request is
-// decided by its own certificate and its own token, and by nothing of the one before it or beside it.
+// sharedConnections is a proxy that keeps its connections and forwards over
+// each what many clients send: each request is decided by its own certificate
+// and its own token, and by nothing of the one before it or beside it.
 func (s *suite) sharedConnections(t *testing.T) {
 	const clients = 100
 	for _, row := range []struct {
@@ -40,13 +41,16 @@ func (s *suite) sharedConnections(t *testing.T) {
 			})
 			require.NoError(t, err)
 			var opened atomic.Int64
+			var used sync.Map // by a request: who takes this port for another server's sends none
 			site := site{Probe: new(Probe)}
 			handler := s.build(f.Log, Route{
 				Path: "/", Steps: []Step{Protect(f.Guard(t, binding.Config{Certificates: source})), RequireScopes("accounts")}, Handler: site.Probe,
 			})
-			site.Server = f.serveWatched(t, handler, nil, func(_ net.Conn, state http.ConnState) {
-				if state == http.StateNew {
-					opened.Add(1)
+			site.Server = f.serveWatched(t, handler, nil, func(conn net.Conn, state http.ConnState) {
+				if state == http.StateActive {
+					if _, before := used.LoadOrStore(conn, true); !before {
+						opened.Add(1)
+					}
 				}
 			})
 			proxy := f.newClient(f.Other.Certificate) // whose own certificate is nobody's
@@ -96,8 +100,9 @@ func (s *suite) sharedConnections(t *testing.T) {
 	}
 }
 
-// oneConnection is a transport of HTTP/1.1 for one request after another, whose body must have been read. net/http's own
-// opens another connection where the machine is slow.
+// oneConnection is a transport of HTTP/1.1 for one request after another, whose
+// body must have been read. net/http's own opens another connection where the
+// machine is slow.
 type oneConnection struct{ conn }
 
 func (c oneConnection) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -19,7 +19,8 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// streams is what a handler can do only with the server's own ResponseWriter: no adapter wraps it.
+// streams is what a handler can do only with the server's own ResponseWriter:
+// no adapter wraps it.
 func (s *suite) streams(t *testing.T) {
 	steps := []Step{Protect(s.Guard(t, binding.Config{})), RequireScopes("accounts")}
 	good := s.Good(t)
@@ -104,8 +105,9 @@ func (s *suite) streams(t *testing.T) {
 	})
 }
 
-// events is server-sent events in lockstep: the handler sends the next one when the client has read the last. Where
-// anything holds an answer back, the two wait for each other until the client's time is over.
+// events is server-sent events in lockstep: the handler sends the next one when
+// the client has read the last. Where anything holds an answer back, the two
+// wait for each other until the client's time is over.
 func (s *suite) events(t *testing.T, serve func(*testing.T, http.HandlerFunc) *Server, version int, flush func(http.ResponseWriter) error) {
 	t.Helper()
 	read := make(chan struct{})
@@ -146,7 +148,8 @@ func (s *suite) events(t *testing.T, serve func(*testing.T, http.HandlerFunc) *S
 	assert.ErrorIs(t, err, io.EOF)
 }
 
-// upgrade takes the connection over (RFC 6455 §4.2.2) and speaks a protocol of its own on it: lines, in capitals.
+// upgrade takes the connection over (RFC 6455 §4.2.2) and speaks a protocol of
+// its own on it: lines, in capitals.
 func (s *suite) upgrade(t *testing.T, serve func(*testing.T, http.HandlerFunc) *Server) {
 	t.Helper()
 	ran := make(chan string, 2)

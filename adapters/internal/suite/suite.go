@@ -1,10 +1,11 @@
-// Package suite is the one set of requests that every adapter answers alike: over TLS sockets, with client certificates,
-// an authorization server and a JWT verifier, nothing of it imitated. An adapter's own test says how a server is built in
-// its framework, and [Run] does the rest.
+// Package suite is the one set of requests that every adapter answers alike:
+// over TLS sockets, with client certificates, an authorization server and a JWT
+// verifier, nothing of it imitated. An adapter's own test says how a server is
+// built in its framework, and [Run] does the rest.
 //
-// Subtests are named by the section and the row of the table of attacks that they show: A/8 is row 8, in section A. The
-// table is in testdata, and a subtest that bears a row's number fails unless it saw an answer that the row expects. Where
-// rows of a section are not here, a comment in that section's file says why.
+// Subtests are named by the section and the row of the table of attacks that
+// they show: A/8 is row 8, in section A. The rows that any server can be asked
+// are those of package conformance, see kit.go.
 package suite
 
 import (
@@ -15,11 +16,12 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// A Framework builds a server that has the routes, each for every method. The framework's own log, if it has one, goes to
-// the writer.
+// A Framework builds a server that has the routes, each for every method. The
+// framework's own log, if it has one, goes to the writer.
 type Framework func(log io.Writer, routes ...Route) http.Handler
 
-// A Route is a handler behind an adapter's middleware: that of a group, and inside it that of the route.
+// A Route is a handler behind an adapter's middleware: that of a group, and
+// inside it that of the route.
 type Route struct {
 	Path    string
 	Group   []Step
@@ -51,16 +53,9 @@ func Run(t *testing.T, build Framework) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"A", s.credentials},
+		{"kit", s.kit},
 		{"A over the wire", s.wire},
-		{"B", s.compactForm},
-		{"C", s.joseHeader},
-		{"C with other keys", s.algorithms},
-		{"values of signatures", s.signatures},
-		{"E", s.payload},
 		{"reasons", s.reasons},
-		{"F", s.confirmation},
-		{"F with other certificates", s.boundCertificates},
 		{"G", s.certificates},
 		{"K", s.conduct},
 		{"K under load", s.load},
@@ -75,7 +70,10 @@ func Run(t *testing.T, build Framework) {
 		{"scopes", s.scopes},
 		{"OnError", s.onError},
 		{"K with streams", s.streams},
+		{"proofs", s.proofs},
+		{"fuzzed proofs", s.fuzzedProofs},
 		{"uploads", s.uploads},
+		{"late handlers", s.lateHandlers},
 		{"aborts", s.aborts},
 		{"one connection for many certificates", s.sharedConnections},
 	} {
@@ -86,8 +84,8 @@ func Run(t *testing.T, build Framework) {
 	}
 }
 
-// suite is a Framework under test and what the tests share. Tests that change the authorization server or the clock make
-// a Fixture of their own.
+// suite is a Framework under test and what the tests share. Tests that change
+// the authorization server or the clock make a Fixture of their own.
 type suite struct {
 	*Fixture
 

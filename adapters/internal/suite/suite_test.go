@@ -14,8 +14,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A framework without an adapter of its own calls Admit, CheckScopes and Write itself, and gets what the others get. It
-// is to hand the form over, too, as uploads says.
+// A framework without an adapter of its own calls Admit, CheckScopes and Write
+// itself, and gets what the others get. It is to hand the form over, too, as
+// uploads says.
 func TestWithoutAdapter(t *testing.T) {
 	t.Parallel()
 	suite.Run(t, func(_ io.Writer, routes ...suite.Route) http.Handler {
@@ -35,7 +36,7 @@ func behind(step suite.Step, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		admitted, err := r, error(nil)
 		if step.IsRequireScopes() {
-			err = binding.CheckScopes(r, step.Scopes...)
+			err = binding.CheckScopes(r.Context(), step.Scopes...)
 		} else {
 			admitted, err = step.Guard.Admit(r)
 		}
@@ -43,7 +44,10 @@ func behind(step suite.Step, next http.Handler) http.Handler {
 			binding.AsError(err).Write(w, r)
 			return
 		}
-		defer func() { r.MultipartForm = admitted.MultipartForm }()
+		if !step.IsRequireScopes() {
+			defer binding.RemoveUpload(admitted)
+			binding.SetAdmittedHeader(w.Header(), admitted)
+		}
 		next.ServeHTTP(w, admitted)
 	})
 }

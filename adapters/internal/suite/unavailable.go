@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// unavailable is trouble of our own: 503 with Retry-After and without a challenge, and never a token that gets through.
+// unavailable is trouble of our own: 503 with Retry-After and without a
+// challenge, and never a token that gets through.
 func (s *suite) unavailable(t *testing.T) {
 	t.Run("the issuer is down", func(t *testing.T) {
 		t.Parallel()
@@ -28,7 +30,7 @@ func (s *suite) unavailable(t *testing.T) {
 	t.Run("the key set is not to be had", func(t *testing.T) {
 		t.Parallel()
 		f := NewFixture(t)
-		f.AS.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+		f.AS.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 		site := s.serveIn(t, f, Protect(f.Guard(t, binding.Config{Tokens: f.Verifier(t)})))
 		site.Check(t, site.Probe, Bearer(f.Holder, f.Good(t)), Unavailable("any"))
 	})
@@ -57,8 +59,8 @@ func (s *suite) unavailable(t *testing.T) {
 		{"a verifier that returns the zero Token", verifies(new(binding.Token), nil), Unavailable("5")},
 		{"a verifier that makes up a reason", verifies(nil, &binding.Error{Reason: "granted"}), Failed},
 		{"a verifier that gives no reason", verifies(nil, new(binding.Error)), Failed},
-		{"a rule that cannot be applied", rule(fmt.Errorf("mine: %w", binding.ErrUnavailable)), Unavailable("5")},
-		{"a rule that knows the token as revoked", rule(fmt.Errorf("mine: %w", binding.ErrTokenRevoked)), Revoked},
+		{"a rule that cannot be applied", rule(&binding.Error{Reason: binding.ReasonUnavailable}), Unavailable("5")},
+		{"a rule that knows the token as revoked", rule(fmt.Errorf("mine: %w", &binding.Error{Reason: binding.ReasonTokenRevoked})), Revoked},
 		{"a rule that forbids", rule(errors.New("not you")), Forbidden},
 		{"a rule that allows", rule(nil), OK},
 		{"a source that cannot read", binding.Config{Certificates: &sourceFunc{func() (binding.Certificate, error) {

@@ -16,7 +16,8 @@ import (
 	"strings"
 )
 
-// confusion is rows 73, 74 and 76: a key used for an algorithm that it is not for.
+// confusion is rows 73, 74 and 76: a key used for an algorithm that it is not
+// for.
 func (s *session) confusion(claims object) []check {
 	rsaKey := s.kit.keys.rsa
 	rsaPublic := rsaKey.private.Public().(*rsa.PublicKey)
@@ -124,7 +125,8 @@ func digestInfo(digest [sha256.Size]byte) []byte {
 	return append(prefix, digest[:]...)
 }
 
-// pkcs1 is the padded digest, of as many bytes as the key has: 00 01 FF...FF 00 DigestInfo.
+// pkcs1 is the padded digest, of as many bytes as the key has: 00 01 FF...FF 00
+// DigestInfo.
 func pkcs1(digest [sha256.Size]byte, size int) []byte {
 	info := digestInfo(digest)
 	padding := slices.Repeat([]byte{0xff}, size-3-len(info))
@@ -145,7 +147,8 @@ func (s *session) takes(key signer) func() bool {
 
 func notTaken(key signer) string { return "the server takes no token of " + key.alg }
 
-// keyInHeader is rows 89 to 91: a header that brings its own key, or says where to fetch one.
+// keyInHeader is rows 89 to 91: a header that brings its own key, or says where
+// to fetch one.
 func (s *session) keyInHeader(good, claims object) []check {
 	attacker, trap := s.kit.keys.attacker, s.kit.trap
 	named := attacker.members().with("kid", quote(s.as.KeyID())).with("alg", quote(attacker.alg))
@@ -173,12 +176,12 @@ func (s *session) keyInHeader(good, claims object) []check {
 		return fact(fetched == 0, "%d requests to the attacker's server", fetched)
 	}).expect(seen("no request"), seen("no request"))
 	return slices.Concat(
-		rule(89, "RFC 8725 §3.10, CVE-2018-0114", refused, invalidToken,
+		rule(89, "RFC 8725 §3.10, CVE-2018-0114", refused, unknownKey,
 			s.token("the attacker's key as jwk, under the issuer's kid", forged(good.with("jwk", named.String()))),
 			s.token("the attacker's key as jwk, under its own kid", forged(own.with("jwk", attacker.members().String()))),
 			s.token("the attacker's key as jwk, no kid", forged(good.without("kid").with("jwk", attacker.members().without("kid").String())))),
-		rule(90, "RFC 8725 §3.10", refused, invalidToken, append(fetching, untouched)...),
-		rule(91, "RFC 7515 §4.1.6", refused, invalidToken,
+		rule(90, "RFC 8725 §3.10", refused, unknownKey, append(fetching, untouched)...),
+		rule(91, "RFC 7515 §4.1.6", refused, unknownKey,
 			s.token("the attacker's certificate as x5c", forged(good.with("x5c", "["+quote(certificate)+"]"))),
 			s.token("the attacker's certificate as x5c, no kid", forged(good.without("kid").with("x5c", "["+quote(certificate)+"]"))),
 			s.token("x5c that is not base64, on a good token", s.sign(good.with("x5c", `["?"]`), claims)).expect(anything, accepted)),

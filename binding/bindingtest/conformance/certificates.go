@@ -19,8 +19,9 @@ import (
 
 // certificates is section G: the client certificate of the TLS connection.
 //
-// Not here: 175, a server without TLS; 185 to 188, which are configurations of names; 189 to 193, which TLS libraries
-// exclude; 195, which no connection shows; 196, a server's start.
+// Not here: 175, a server without TLS; 185 to 188, which are configurations of
+// names; 189 to 193, which TLS libraries exclude; 195, which no connection
+// shows; 196, a server's start.
 func (s *session) certificates() []check {
 	good := s.good(s.holder)
 	verifies := s.kit.config.VerifiesClients
@@ -29,10 +30,10 @@ func (s *session) certificates() []check {
 	const isFree, isStrict = "the server takes any certificate", "the server verifies certificates"
 	noConnection := refused.or(noAnswer)
 	self := s.withCertificate(must(bindingtest.NewSelfSignedCertificate("self-signed")))
-	expired := s.withCertificate(s.issue(func(template *x509.Certificate) {
+	expired := s.withCertificate(s.issued(func(template *x509.Certificate) {
 		template.NotBefore, template.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 	}))
-	large := s.withCertificate(s.issue(func(template *x509.Certificate) {
+	large := s.withCertificate(s.issued(func(template *x509.Certificate) {
 		for i := range 500 {
 			template.DNSNames = append(template.DNSNames, fmt.Sprintf("name-%04d.of-a-large-certificate.example", i))
 		}
@@ -67,7 +68,8 @@ func (s *session) withCertificate(certificate tls.Certificate) *client {
 	return s.newClient(&certificate)
 }
 
-// resumption is rows 182 to 184: what a resumed session carries is the certificate of its first handshake.
+// resumption is rows 182 to 184: what a resumed session carries is the
+// certificate of its first handshake.
 func (s *session) resumption() []check {
 	renewed := s.withCertificate(must(s.as.RenewClientCertificate(*s.holder.certificate)))
 	// resumed opens a session as one client, and asks over it as another.
@@ -75,7 +77,10 @@ func (s *session) resumption() []check {
 		return custom(name, func() answer {
 			sessions := tls.NewLRUClientSessionCache(1)
 			ask := func(c *client, token string) answer {
-				transport := &http.Transport{TLSClientConfig: c.tlsConfig(), DisableKeepAlives: true, TLSHandshakeTimeout: c.timeout}
+				transport := &http.Transport{
+					TLSClientConfig: c.tlsConfig(), DisableKeepAlives: true, TLSHandshakeTimeout: c.timeout,
+					ForceAttemptHTTP2: s.kit.config.HTTP2,
+				}
 				transport.TLSClientConfig.ClientSessionCache = sessions
 				defer transport.CloseIdleConnections()
 				r, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.url+s.kit.config.Path, nil)
@@ -113,7 +118,7 @@ func (c *client) orHolder(s *session) *client {
 	return c
 }
 
-// authority issues certificates that bindingtest does not: with an intermediate, expired, large. A server that verifies
+// authority issues certificates with an intermediate. A server that verifies
 // clients does not know it.
 type authority struct {
 	certificate *x509.Certificate
@@ -145,8 +150,10 @@ func (a *authority) client(change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
 }
 
-func (s *session) issue(change func(*x509.Certificate)) tls.Certificate {
-	return newAuthority("another CA", nil).client(change)
+// issued is a certificate of the CA that a server which verifies clients
+// trusts.
+func (s *session) issued(change func(*x509.Certificate)) tls.Certificate {
+	return must(s.as.NewClientCertificate("client", change))
 }
 
 func template(commonName string) *x509.Certificate {
@@ -159,7 +166,8 @@ func template(commonName string) *x509.Certificate {
 	}
 }
 
-// attackerChain is a certificate for an attacker's key, as x5c has it (RFC 7515 §4.1.6: not base64url).
+// attackerChain is a certificate for an attacker's key, as x5c has it (RFC 7515
+// §4.1.6: not base64url).
 func (s *session) attackerChain(attacker signer) string {
 	self := &authority{template("attacker"), attacker.private}
 	return base64.StdEncoding.EncodeToString(self.sign(self.certificate, attacker.private).Raw)

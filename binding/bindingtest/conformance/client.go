@@ -34,7 +34,8 @@ func (s *session) newClient(certificate *tls.Certificate) *client {
 	return c
 }
 
-// tlsConfig presents the certificate to every server that asks, whichever CAs the server names.
+// tlsConfig presents the certificate to every server that asks, whichever CAs
+// the server names.
 func (c *client) tlsConfig() *tls.Config {
 	config := &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12}
 	if c.certificate != nil {
@@ -51,7 +52,8 @@ func (c *client) http(http2 bool) *http.Client {
 			ForceAttemptHTTP2:   http2,
 		},
 		Timeout: c.timeout,
-		// A redirect is an answer like any other, and no reason to carry the token elsewhere.
+		// A redirect is an answer like any other, and no reason to carry the
+		// token elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -63,7 +65,8 @@ func (c *client) close() {
 
 func (c *client) thumbprint() string { return bindingtest.Thumbprint(c.certificate.Leaf) }
 
-// request is what a case sends. Its zero value is a GET of Config.Path, without credentials and without a certificate.
+// request is what a case sends. Its zero value is a GET of Config.Path, without
+// credentials and without a certificate.
 type request struct {
 	client        *client
 	http2         bool
@@ -71,8 +74,11 @@ type request struct {
 	method        string
 	query, body   string
 	authorization []string // a field each
+	proofs        []string // DPoP, a field each
+	host          string   // in place of the URL's
 	header        http.Header
 	wire          string // fields as they stand, CRLF between them, in place of all that
+	target        string // with wire: in place of Config.Path
 }
 
 func bearer(holder *client, token string) request {
@@ -90,11 +96,30 @@ func (s *session) send(r request) answer {
 	} else {
 		a = s.sendTo(s.url, r)
 	}
+	if tell := s.kit.config.Sent; tell != nil {
+		for _, field := range slices.Concat(r.authorization, r.proofs, []string{r.wire}) {
+			tell(field)
+		}
+	}
+	if r.wire == "" && (r.http2 || s.kit.config.HTTP2) && a.status != 0 && a.version != 2 {
+		return skip("the server does not speak HTTP/2")
+	}
 	s.watch(r, a)
+	if s.learn != nil {
+		s.learn(a)
+	}
 	return a
 }
 
 func (s *session) sendTo(base string, r request) answer {
+	sender, built, err := s.build(base, r)
+	if err != nil {
+		return answer{problem: "the URL cannot be used"}
+	}
+	return s.do(sender, built)
+}
+
+func (s *session) build(base string, r request) (*http.Client, *http.Request, error) {
 	if r.client == nil {
 		r.client = s.nobody
 	}
@@ -107,7 +132,7 @@ func (s *session) sendTo(base string, r request) answer {
 	}
 	built, err := http.NewRequestWithContext(s.ctx, cmp.Or(r.method, http.MethodGet), base+path, strings.NewReader(r.body))
 	if err != nil {
-		return answer{problem: "the URL cannot be used"}
+		return nil, nil, err
 	}
 	for name, values := range r.header {
 		built.Header[name] = slices.Clone(values)
@@ -115,19 +140,29 @@ func (s *session) sendTo(base string, r request) answer {
 	if r.authorization != nil {
 		built.Header["Authorization"] = slices.Clone(r.authorization)
 	}
+	if r.proofs != nil {
+		built.Header["DPoP"] = slices.Clone(r.proofs)
+	}
+	built.Host = cmp.Or(r.host, built.Host)
 	sender := r.client.one
-	if r.http2 {
+	if r.http2 || s.kit.config.HTTP2 {
 		sender = r.client.two
 	}
-	return s.do(sender, built)
+	return sender, built, nil
 }
 
 func (s *session) do(sender *http.Client, r *http.Request) answer {
 	response, err := sender.Do(r)
 	if err != nil {
-		return answer{problem: problemOf(err)}
+		return s.noAnswer(err)
 	}
 	return s.read(response)
+}
+
+// noAnswer also notes that the server may have ended.
+func (s *session) noAnswer(err error) answer {
+	s.silent = true
+	return answer{problem: problemOf(err)}
 }
 
 func (s *session) read(response *http.Response) answer {
@@ -135,8 +170,12 @@ func (s *session) read(response *http.Response) answer {
 	// What cannot be read of a body changes nothing: the status is there.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxBody)) // so that the connection can be used again
+	if response.StatusCode == s.kit.config.Status {
+		s.kit.accepted.Add(1)
+	}
 	return answer{
 		status:   response.StatusCode,
+		version:  response.ProtoMajor,
 		header:   response.Header,
 		body:     body,
 		accepted: response.StatusCode == s.kit.config.Status,
@@ -144,7 +183,8 @@ func (s *session) read(response *http.Response) answer {
 	}
 }
 
-// problemOf says why there is no answer, without the URL: a token may be in its query.
+// problemOf says why there is no answer, without the URL: a token may be in its
+// query.
 func problemOf(err error) string {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
@@ -175,6 +215,9 @@ func (s *session) sendWire(r request) answer {
 	if err != nil || target.Scheme != "https" {
 		return skip("the server is not reached by https")
 	}
+	if r.client == nil {
+		r.client = s.nobody
+	}
 	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: r.client.timeout}, Config: r.client.tlsConfig()}
 	address := target.Host
 	if target.Port() == "" {
@@ -182,16 +225,16 @@ func (s *session) sendWire(r request) answer {
 	}
 	connection, err := dialer.DialContext(s.ctx, "tcp", address)
 	if err != nil {
-		return answer{problem: problemOf(err)}
+		return s.noAnswer(err)
 	}
 	defer func() { _ = connection.Close() }()
 	_ = connection.SetDeadline(time.Now().Add(r.client.timeout))
-	if _, err := fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n", s.kit.config.Path, target.Host, r.wire); err != nil {
-		return answer{problem: problemOf(err)}
+	if _, err := fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\nConnection: close\r\n\r\n", cmp.Or(r.target, s.kit.config.Path), target.Host, r.wire); err != nil {
+		return s.noAnswer(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
-		return answer{problem: problemOf(err)}
+		return s.noAnswer(err)
 	}
 	return s.read(response)
 }

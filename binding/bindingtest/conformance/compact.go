@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
-// compact is section B: the compact serialization and its encoding. Row 54, space around the token, is section A's.
+// compact is section B: the compact serialization and its encoding. Row 54,
+// space around the token, is section A's.
 func (s *session) compact() []check {
 	header, claims := s.issuer.header(), s.claims(s.holder)
 	good := s.sign(header, claims)
 	parts := strings.Split(good, ".")
 	h, p, sig := parts[0], parts[1], parts[2]
-	// Letters that only the standard alphabet has: claims in which every third byte makes one.
+	// Letters that only the standard alphabet has: claims in which every third
+	// byte makes one.
 	odd := s.sign(header, claims.with("odd", `"???>>>???>>>"`))
 	standard := strings.NewReplacer("-", "+", "_", "/").Replace(odd)
 	flattened := `{"protected":"` + h + `","payload":"` + p + `","signature":"` + sig + `"}`
@@ -42,7 +44,9 @@ func (s *session) compact() []check {
 		rule(43, "RFC 7519 §7.2", refused, badCredentials,
 			s.token("claims in place of a token", claims.String()),
 			s.token("claims in place of a token, encoded", p)),
-		rule(44, "RFC 7519 §5.2", refused, invalidToken,
+		// RFC 7519 §7.2 step 8 goes on with the inner token: both are the
+		// issuer's.
+		rule(44, "RFC 9068 §2.1, RFC 7519 §5.2", anything, invalidToken,
 			s.token("a token in a token, cty JWT", s.signText(header.with("cty", `"JWT"`).String(), good))),
 		rule(45, "RFC 7519 §7.2", refused, invalidToken,
 			s.token("a token in a token", s.signText(header.String(), good))),
@@ -54,11 +58,12 @@ func (s *session) compact() []check {
 			s.token("no header", "."+p+"."+sig),
 			s.token("no payload", h+".."+sig),
 			s.token("nothing but dots", "..")),
-		rule(49, "RFC 7515 §2, §5.2", anything, invalidToken,
-			// What stands behind "=" in a b64token may be "=" alone: the rest is no Bearer credential.
-			s.token("padded header", padded(h)+"."+p+"."+sig).expect(anything, badCredentials),
+		rule(49, "RFC 7515 §2, §5.2", refused, invalidToken,
+			// What stands behind "=" in a b64token may be "=" alone: the rest
+			// is no Bearer credential.
+			s.token("padded header", padded(h)+"."+p+"."+sig).expect(refused, badCredentials),
 			s.token("padded signature", padded(good))),
-		rule(50, "RFC 7515 §2, §5.2", anything, invalidToken,
+		rule(50, "RFC 7515 §2, §5.2", refused, invalidToken,
 			s.token("standard alphabet", standard).when(func() bool { return standard != odd }, "no letter differs")),
 		rule(52, "RFC 4648 §3.5", anything, invalidToken,
 			s.token("last letter of the signature not canonical", nonCanonical(good)).
@@ -77,7 +82,8 @@ func (s *session) compact() []check {
 	)
 }
 
-// padded adds what base64url without padding leaves out, or "=" where there is nothing to pad.
+// padded adds what base64url without padding leaves out, or "=" where there is
+// nothing to pad.
 func padded(text string) string {
 	last := text[strings.LastIndexByte(text, '.')+1:]
 	return text + map[int]string{0: "=", 1: "===", 2: "==", 3: "="}[len(last)%4]

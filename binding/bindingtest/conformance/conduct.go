@@ -4,8 +4,9 @@ import (
 	"slices"
 )
 
-// conduct is section K: what all answers have in common, and tokens that come more than once. Its first rows look at every
-// answer of the run until then, so the section comes last.
+// conduct is section K: what all answers have in common, and tokens that come
+// more than once. Its first rows look at every answer of the run until then, so
+// the section comes last.
 //
 // Not here: what a caller cannot see, such as logs.
 func (s *session) conduct() []check {
@@ -30,7 +31,10 @@ func (s *session) conduct() []check {
 		rule(270, "RFC 9111 §5.2.2.5", anything, seen("no-store"),
 			s.overall("every 401, 403 and 503 is no-store", &s.seen.storable)),
 		rule(272, "RFC 9110 §15.5.2", seen("a challenge"), seen("a challenge"),
-			s.overall("every 401 has a challenge", &s.seen.mute)),
+			s.overall("every 401 has a challenge", &s.seen.mute),
+			s.overall("no Bearer challenge is without a parameter (RFC 6750 §3)", &s.seen.bare)),
+		rule(437, "X-Content-Type-Options", anything, seen("nosniff"),
+			s.overall("every 401, 403 and 503 is nosniff", &s.seen.sniffable)),
 		s.again(),
 	)
 }
@@ -51,16 +55,22 @@ func (s *session) overall(name string, first *string) check {
 // alike is row 269.
 func (s *session) alike() answer {
 	unknown := s.send(bearer(s.holder, s.sign(s.issuer.header().with("kid", quote(newID())), s.claims(s.holder))))
-	forged := s.send(bearer(s.holder, s.kit.keys.attacker.sign(s.issuer.header(), s.claims(s.holder))))
+	forged := s.send(bearer(s.holder, s.forged(s.issuer.header(), s.claims(s.holder))))
 	same := unknown.status == forged.status && string(unknown.body) == string(forged.body) &&
 		slices.Equal(unknown.header.Values("WWW-Authenticate"), forged.header.Values("WWW-Authenticate"))
-	if same {
+	switch {
+	case unknown.status == 0 || forged.status == 0:
+		return answer{problem: "one of the two was not answered"}
+	case same:
 		return fact(true, "the same, %s", forged.got())
+	case later.holds(unknown): // nobody has looked yet
+		return fact(true, "503 with Retry-After, and %s", forged.got())
 	}
 	return fact(false, "%s and %s, or other texts", unknown.got(), forged.got())
 }
 
-// again is row 273: what a server remembers of a token, it must not remember of a binding.
+// again is row 273: what a server remembers of a token, it must not remember of
+// a binding.
 func (s *session) again() []check {
 	seen, seenByThief := s.good(s.holder), s.good(s.holder)
 	return rule(273, "RFC 8705 §3", refused, invalidToken.or(noAnswer),

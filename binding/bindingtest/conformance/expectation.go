@@ -14,11 +14,14 @@ type answer struct {
 	body     []byte
 	accepted bool   // status is Config.Status
 	resumed  bool   // the TLS session was
+	version  int    // of HTTP
 	problem  string // why there is no answer
 
 	skipped string // why the case could not be run
+	fatal   bool   // it ended the server
 
-	// A case that is no single answer is a fact: what was seen, and whether it is as it should be.
+	// A case that is no single answer is a fact: what was seen, and whether it
+	// is as it should be.
 	fact string
 	good bool
 }
@@ -30,7 +33,8 @@ func fact(good bool, format string, args ...any) answer {
 	return answer{fact: fmt.Sprintf(format, args...), good: good}
 }
 
-// got says in a few words what came. Nothing of what was sent is in it, nor of the body.
+// got says in a few words what came. Nothing of what was sent is in it, nor of
+// the body.
 func (a answer) got() string {
 	switch {
 	case a.fact != "":
@@ -39,18 +43,31 @@ func (a answer) got() string {
 		return "no answer: " + a.problem
 	}
 	text := fmt.Sprint(a.status)
-	if found, code := a.bearerError(); code != "" {
+	dpop, proofCode := a.errorOf("DPoP")
+	switch found, code := a.bearerError(); {
+	case code != "" && proofCode != "":
+		text += " " + code + ", DPoP " + proofCode
+	case code != "":
 		text += " " + code
-	} else if a.status == http.StatusUnauthorized && !found {
+	case proofCode != "":
+		text += " DPoP " + proofCode
+	case a.status == http.StatusUnauthorized && !found && dpop:
+		text += " with a DPoP challenge alone"
+	case a.status == http.StatusUnauthorized && !found:
 		text += " without a Bearer challenge"
+	case a.bare():
+		text += " with a challenge that has no parameter"
 	}
 	return text
 }
 
-// bearerError returns whether there is a Bearer challenge, and the error code in it (RFC 6750 §3).
-func (a answer) bearerError() (found bool, code string) {
+// bearerError returns whether there is a Bearer challenge, and the error code
+// in it (RFC 6750 §3).
+func (a answer) bearerError() (found bool, code string) { return a.errorOf("Bearer") }
+
+func (a answer) errorOf(scheme string) (found bool, code string) {
 	for _, c := range parseChallenges(a.header.Values("WWW-Authenticate")) {
-		if strings.EqualFold(c.scheme, "Bearer") {
+		if strings.EqualFold(c.scheme, scheme) {
 			found = true
 			if value, has := c.params["error"]; has {
 				code = codeOf(value)
@@ -60,9 +77,18 @@ func (a answer) bearerError() (found bool, code string) {
 	return found, code
 }
 
-// codeOf keeps of an error code what may stand in a report: it is the server's text, and could be anything.
+// bare reports whether there is a Bearer challenge without a parameter: there
+// MUST be one (RFC 6750 §3).
+func (a answer) bare() bool {
+	return slices.ContainsFunc(parseChallenges(a.header.Values("WWW-Authenticate")), func(c challenge) bool {
+		return strings.EqualFold(c.scheme, "Bearer") && len(c.params) == 0
+	})
+}
+
+// codeOf keeps of an error code what may stand in a report: it is the server's
+// text, and could be anything.
 func codeOf(value string) string {
-	known := []string{"invalid_request", "invalid_token", "insufficient_scope"}
+	known := []string{"invalid_request", "invalid_token", "insufficient_scope", "invalid_dpop_proof", "use_dpop_nonce"}
 	if slices.Contains(known, value) {
 		return value
 	}
@@ -75,7 +101,8 @@ type challenge struct {
 	params map[string]string // by name in lower case
 }
 
-// parseChallenges reads fields that may hold several challenges each. What it does not understand it passes over.
+// parseChallenges reads fields that may hold several challenges each. What it
+// does not understand it passes over.
 func parseChallenges(fields []string) []challenge {
 	var challenges []challenge
 	for _, field := range fields {
@@ -143,19 +170,27 @@ var (
 	noAnswer = expectation{"no connection", func(a answer) bool { return a.status == 0 }}
 	rejected = expectation{"a status from 400 to 499", func(a answer) bool { return a.status >= 400 && a.status < 500 }}
 
-	// refused is the least that is asked for: whatever the server says, it does not say yes.
+	// refused is the least that is asked for: whatever the server says, it does
+	// not say yes.
 	refused = expectation{"refused", func(a answer) bool { return !a.accepted && (a.status < 200 || a.status > 299) }}
 
 	// challenged is RFC 6750 §3 and RFC 9110 §15.5.2.
-	challenged = expectation{"401 and a Bearer challenge", func(a answer) bool {
+	challenged = expectation{"401 and a Bearer challenge with a parameter", func(a answer) bool {
 		found, _ := a.bearerError()
-		return a.status == http.StatusUnauthorized && found
+		return a.status == http.StatusUnauthorized && found && !a.bare()
+	}}
+
+	// dpopChallenged is how a server that takes DPoP proofs refuses one that is
+	// not there (RFC 9449 §7.1).
+	dpopChallenged = expectation{"401 and a DPoP challenge", func(a answer) bool {
+		return a.status == http.StatusUnauthorized && slices.ContainsFunc(parseChallenges(a.header.Values("WWW-Authenticate")),
+			func(c challenge) bool { return strings.EqualFold(c.scheme, "DPoP") })
 	}}
 
 	// noCredentials is RFC 6750 §3.1: without credentials no error code.
-	noCredentials = expectation{"401 and a Bearer challenge without an error code", func(a answer) bool {
+	noCredentials = expectation{"401 and a Bearer challenge with a parameter, and no error code", func(a answer) bool {
 		found, code := a.bearerError()
-		return a.status == http.StatusUnauthorized && found && code == ""
+		return a.status == http.StatusUnauthorized && found && code == "" && !a.bare()
 	}}
 
 	invalidRequest    = withError(http.StatusBadRequest, "invalid_request")
@@ -163,6 +198,13 @@ var (
 	insufficientScope = withError(http.StatusForbidden, "insufficient_scope")
 	unavailable       = withStatus(http.StatusServiceUnavailable)
 	badRequest        = withStatus(http.StatusBadRequest)
+
+	// A server that may not ask its issuer just now cannot say that a key is
+	// unknown: a client throws a token away for a 401.
+	later = expectation{"503 with Retry-After", func(a answer) bool {
+		return a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != ""
+	}}
+	unknownKey = invalidToken.or(later)
 )
 
 // seen is the expectation of a fact.

@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// forwarded is what section H has for a server that ends TLS itself, and for one behind a proxy that must let nothing of
-// this kind pass: the client writes the holder's certificate into a header field. To fall for it is to check no binding at
-// all.
+// forwarded is what section H has for a server that ends TLS itself, and for
+// one behind a proxy that must let nothing of this kind pass: the client writes
+// the holder's certificate into a header field. To fall for it is to check no
+// binding at all.
 //
-// Not here: the other rows of the section, which need a proxy that the server trusts.
+// Not here: the other rows of the section, which need a proxy that the server
+// trusts.
 func (s *session) forwarded() []check {
 	good := s.good(s.holder)
 	leaf := s.holder.certificate.Leaf
@@ -56,6 +58,11 @@ func (s *session) forwarded() []check {
 		other = append(other, s.probe(format.name+" with another certificate", request{
 			client: s.other, authorization: []string{"Bearer " + good}, header: header,
 		}))
+	}
+	for _, checks := range [][]check{nobody, other} {
+		for i := range checks {
+			checks[i] = checks[i].when(func() bool { return !s.bindsNobody }, "the server checks no binding (rows 146 and 147)")
+		}
 	}
 	return slices.Concat(
 		rule(197, "RFC 9440 §4", refused, invalidToken.or(noAnswer), nobody...),

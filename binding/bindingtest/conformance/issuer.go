@@ -19,7 +19,8 @@ type issuer struct {
 	opaque *opaque // nil: the tokens are JWTs
 }
 
-// newIssuer starts an authorization server. What the Config of the kit says comes on top of the given.
+// newIssuer starts an authorization server. What the Config of the kit says
+// comes on top of the given.
 func (k *Kit) newIssuer(config bindingtest.Config) (*issuer, error) {
 	config.Audience, config.Algorithm = k.config.Audience, k.config.Algorithm
 	config.Claims, config.Lifetime = k.config.Claims, lifetime
@@ -30,12 +31,13 @@ func (k *Kit) newIssuer(config bindingtest.Config) (*issuer, error) {
 	i := &issuer{as: as, config: &k.config}
 	if k.config.Opaque {
 		i.opaque = &opaque{answers: make(map[string]string)}
-		as.SetIntrospectionHandler(i.opaque)
+		as.Handle(bindingtest.IntrospectionPath, i.opaque)
 	}
 	return i, nil
 }
 
-// publish has the key set hold these keys besides the issuer's own, and none else.
+// publish has the key set hold these keys besides the issuer's own, and none
+// else.
 func (i *issuer) publish(keys ...json.RawMessage) {
 	i.as.RetireOldKeys()
 	for _, key := range keys {
@@ -43,7 +45,8 @@ func (i *issuer) publish(keys ...json.RawMessage) {
 	}
 }
 
-// object is a JSON object in which everything stands as it is given: names as between their quotes, values as JSON.
+// object is a JSON object in which everything stands as it is given: names as
+// between their quotes, values as JSON.
 type object []member
 
 type member struct{ name, value string }
@@ -82,7 +85,8 @@ func quote(text string) string { return string(must(json.Marshal(text))) }
 
 func seconds(t time.Time) string { return fmt.Sprint(t.Unix()) }
 
-// must is for what fails only if this package is wrong, or the random source is empty.
+// must is for what fails only if this package is wrong, or the random source is
+// empty.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(fmt.Errorf("conformance: %w", err))
@@ -101,7 +105,8 @@ func (i *issuer) header() object {
 	return header
 }
 
-// claims are those of a good token for the client; without a client, of one that is bound to nothing.
+// claims are those of a good token for the client; without a client, of one
+// that is bound to nothing.
 func (i *issuer) claims(holder *client) object {
 	now := time.Now()
 	claims := object{
@@ -132,7 +137,8 @@ func (i *issuer) claims(holder *client) object {
 // confirm is a cnf that names a certificate (RFC 8705 §3.1).
 func confirm(thumbprint string) string { return `{"x5t#S256":` + quote(thumbprint) + `}` }
 
-// sign makes a token: signed by the issuer's key, or an opaque one, which has no header.
+// sign makes a token: signed by the issuer's key, or an opaque one, which has
+// no header.
 func (i *issuer) sign(header, claims fmt.Stringer) string {
 	return i.signText(header.String(), claims.String())
 }
@@ -142,6 +148,11 @@ func (i *issuer) signText(header, payload string) string {
 		return i.opaque.token(payload)
 	}
 	return must(i.as.SignRaw([]byte(header), []byte(payload)))
+}
+
+// forged makes a token signed by another key of the issuer's algorithm.
+func (s *session) forged(header, claims fmt.Stringer) string {
+	return must(s.kit.impostor.SignRaw([]byte(header.String()), []byte(claims.String())))
 }
 
 // good is a good token of the client's.

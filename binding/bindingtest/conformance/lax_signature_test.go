@@ -21,6 +21,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/certbound/certbound/binding/bindingtest"
 )
 
 func (s *lax) checkSignature(header map[string]json.RawMessage, input string, signature []byte) error {
@@ -78,7 +80,7 @@ func (s *lax) verifyAny(alg, kid string, keys []map[string]json.RawMessage, inpu
 }
 
 func (s *lax) discover() ([]map[string]json.RawMessage, error) {
-	response, err := s.http.Get(s.as.OpenIDConfigurationURL())
+	response, err := s.http.Get(s.as.URL(bindingtest.OpenIDMetadataPath))
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,8 @@ func sameMAC(secret []byte, input string, signature []byte) error {
 	return nil
 }
 
-// bareRSA looks at the end of what comes out, and at neither the key nor the padding.
+// bareRSA looks at the end of what comes out, and at neither the key nor the
+// padding.
 func bareRSA(public *rsa.PublicKey, digest, signature []byte) error {
 	encoded := new(big.Int).Exp(new(big.Int).SetBytes(signature), big.NewInt(int64(public.E)), public.N).Bytes()
 	if !bytes.HasSuffix(encoded, digest) {

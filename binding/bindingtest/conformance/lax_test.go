@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,12 +23,15 @@ import (
 // bug is something that a resource server does wrong.
 type bug string
 
-// lax is a resource server that has nothing of this project in it: written with the standard library alone, to be correct by
-// the RFCs and no stricter, and then wrong in one way.
+// lax is a resource server that has nothing of this project in it: written with
+// the standard library alone, to be correct by the RFCs and no stricter, and
+// then wrong in one way.
 type lax struct {
 	bugs []bug
 	as   *bindingtest.AuthorizationServer
 	http *http.Client
+
+	origin string // of DPoP proofs; "": it knows none
 
 	mu   sync.Mutex
 	keys []map[string]json.RawMessage
@@ -51,6 +55,10 @@ func (s *lax) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	if s.origin != "" && proven(r) {
+		s.serveProven(w, r)
+		return
+	}
 	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if scheme := r.Header.Get("Authorization"); !found && len(scheme) > 7 && strings.EqualFold(scheme[:7], "Bearer ") {
 		token, found = scheme[7:], true
@@ -60,10 +68,17 @@ func (s *lax) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		found = token != ""
 	}
 	if !found {
-		s.refuse(w, http.StatusUnauthorized, "Bearer", token)
+		challenge := `Bearer realm="api"`
+		if s.has("challenges without a parameter") {
+			challenge = "Bearer"
+		}
+		s.refuse(w, http.StatusUnauthorized, challenge, token)
 		return
 	}
-	err := s.check(strings.TrimLeft(token, " "), r)
+	if !s.has("takes one space") {
+		token = strings.TrimLeft(token, " ")
+	}
+	err := s.check(token, r)
 	switch {
 	case err == nil && !s.has("refuses everything"):
 	case errors.Is(err, errKeys):
@@ -122,6 +137,9 @@ func (s *lax) check(token string, r *http.Request) error {
 	if err := s.checkSignature(header, parts[0]+"."+parts[1], decoded[2]); err != nil {
 		return err
 	}
+	if inner, isJWT := strings.CutPrefix(string(decoded[1]), "ey"); isJWT && text(header["cty"]) == "JWT" && s.has("unwraps") {
+		return s.check("ey"+inner, r)
+	}
 	claims, err := parse(decoded[1])
 	if err != nil {
 		return err
@@ -144,7 +162,7 @@ func (s *lax) checkClaimsAndBinding(claims map[string]json.RawMessage, r *http.R
 }
 
 func (s *lax) introspect(token string) (map[string]json.RawMessage, error) {
-	response, err := s.http.PostForm(s.as.IntrospectionEndpoint(), url.Values{"token": {token}})
+	response, err := s.http.PostForm(s.as.URL(bindingtest.IntrospectionPath), url.Values{"token": {token}})
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +182,8 @@ func (s *lax) introspect(token string) (map[string]json.RawMessage, error) {
 	return claims, nil
 }
 
-// parse reads one JSON object; of names that occur twice the last counts, which RFC 7519 §4 allows.
+// parse reads one JSON object; of names that occur twice the last counts, which
+// RFC 7519 §4 allows.
 func parse(text []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("not UTF-8")
@@ -212,7 +231,15 @@ func (s *lax) checkClaims(claims map[string]json.RawMessage) error {
 	now := float64(time.Now().Unix())
 	if exp := s.get(claims, "exp"); !s.has("ignores exp") {
 		var at *float64
-		if json.Unmarshal(exp, &at) != nil || at == nil || *at <= now {
+		err := json.Unmarshal(exp, &at)
+		if s.has("reads dates") && err != nil {
+			at, err = dateOf(text(exp))
+		}
+		if err != nil && s.has("takes a strange exp for none") {
+			err, at = nil, &now
+			*at++
+		}
+		if err != nil || at == nil || *at <= now {
 			return errors.New("exp")
 		}
 	}
@@ -225,13 +252,26 @@ func (s *lax) checkClaims(claims map[string]json.RawMessage) error {
 	return nil
 }
 
+// dateOf reads a date in a string, as seconds or by RFC 3339.
+func dateOf(text string) (*float64, error) {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return &seconds, nil
+	}
+	date, err := time.Parse(time.RFC3339, text)
+	seconds := float64(date.Unix())
+	return &seconds, err
+}
+
 func (s *lax) checkBinding(claims map[string]json.RawMessage, r *http.Request) error {
 	if s.has("checks no binding") {
 		return nil
 	}
 	raw := s.get(claims, "cnf")
+	if members, err := parse(raw); s.has("takes null for absent") && (string(raw) == "null" || err == nil && text(members["x5t#S256"]) == "" && !strings.ContainsAny(string(members["x5t#S256"]), "0123456789[{t\"")) {
+		raw = nil
+	}
 	if raw == nil {
-		if s.has("accepts tokens without a binding") {
+		if s.has("accepts tokens without a binding") || proven(r) && s.has("takes a token bound to nothing if proven") {
 			return nil
 		}
 		return errors.New("no cnf")
@@ -242,6 +282,11 @@ func (s *lax) checkBinding(claims map[string]json.RawMessage, r *http.Request) e
 			return nil
 		}
 		return err
+	}
+	if s.origin != "" {
+		if done, err := s.checkKey(cnf, r); done || err != nil {
+			return err
+		}
 	}
 	thumbprint := text(s.get(cnf, "x5t#S256"))
 	digest, err := base64.RawURLEncoding.DecodeString(thumbprint)

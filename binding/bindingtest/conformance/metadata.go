@@ -9,33 +9,39 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// metadata is section J: the issuer's metadata, as a server finds it when it starts. Each case has an authorization server
-// and a server of its own. They are skipped for a server that reads none, because it is told where the keys are.
+// metadata is section J: the issuer's metadata, as a server finds it when it
+// starts. Each case has an authorization server and a server of its own. They
+// are skipped for a server that reads none, because it is told where the keys
+// are.
 //
 // Not here: 261, which needs a refresh of the metadata.
 func (s *session) metadata() []check {
-	read := func() bool { return s.as.MetadataRequests() > 0 }
+	read := func() bool { return s.as.Requests(bindingtest.MetadataPaths) > 0 }
 	const unread = "the server reads no metadata"
-	// changed is a case in which the metadata has other members, or not all of them.
+	// changed is a case in which the metadata has other members, or not all of
+	// them.
 	changed := func(name string, change func(i *issuer, members map[string]any)) check {
-		return s.elsewhere(name, bindingtest.Config{}, 0, func(i *issuer) {
+		return s.elsewhere(start{name: name, broken: true, prepare: func(i *issuer) {
 			members := i.as.Metadata()
 			change(i, members)
-			i.as.SetMetadataHandler(document(http.StatusOK, string(must(json.Marshal(members)))))
-		}, goodRequestOf).when(read, unread)
+			i.as.Handle(bindingtest.MetadataPaths, document(http.StatusOK, string(must(json.Marshal(members)))))
+		}}).when(read, unread)
 	}
 	issuerIs := func(name string, change func(string) string) check {
 		return changed(name, func(i *issuer, members map[string]any) { members["issuer"] = change(i.as.Issuer()) })
 	}
 	broken := func(name string, h http.Handler) check {
-		return s.elsewhere(name, bindingtest.Config{}, 0, func(i *issuer) { i.as.SetMetadataHandler(h) }, goodRequestOf).when(read, unread)
+		return s.elsewhere(start{name: name, broken: true, prepare: func(i *issuer) { i.as.Handle(bindingtest.MetadataPaths, h) }}).
+			when(read, unread)
 	}
 	lenient := func(name string, config bindingtest.Config) check {
-		return s.elsewhere(name, config, s.kit.config.KeyWait, func(*issuer) {}, goodRequestOf).when(read, unread)
+		return s.elsewhere(start{name: name, config: config, prepare: func(*issuer) {}}).when(read, unread)
 	}
 	unavailableOrGone := unavailable.or(noAnswer)
 	return slices.Concat(
-		rule(229, "RFC 8414 §2", refused, unavailableOrGone,
+		// An exception for http on the loopback interface, where the kit is,
+		// would be no fault.
+		rule(229, "RFC 8414 §2", anything, unavailableOrGone,
 			changed("jwks_uri by http", func(i *issuer, members map[string]any) {
 				s.kit.trap.serve(i.as.JWKS())
 				members["jwks_uri"] = s.kit.trap.plain.URL + "/jwks"
@@ -56,9 +62,12 @@ func (s *session) metadata() []check {
 			broken("an empty body", document(http.StatusOK, "")),
 			broken("500", document(http.StatusInternalServerError, "no"))),
 		rule(263, "RFC 8705 §3.3", refused, invalidToken,
-			s.elsewhere("tokens are not said to be bound, and another certificate comes",
-				bindingtest.Config{Metadata: map[string]any{"tls_client_certificate_bound_access_tokens": false}}, 0, func(*issuer) {},
-				func(there *session) request { return bearer(there.other, there.good(there.holder)) }).when(read, unread)),
+			s.elsewhere(start{
+				name:    "tokens are not said to be bound, and another certificate comes",
+				config:  bindingtest.Config{Metadata: map[string]any{"tls_client_certificate_bound_access_tokens": false}},
+				prepare: func(*issuer) {},
+				ask:     func(there *session) request { return bearer(there.other, there.good(there.holder)) },
+			}).when(read, unread)),
 		rule(264, "RFC 8414 §2.1", anything, accepted,
 			lenient("signed_metadata", bindingtest.Config{Metadata: map[string]any{"signed_metadata": "eyJhbGciOiJub25lIn0.e30."}})),
 	)

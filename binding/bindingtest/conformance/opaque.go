@@ -6,14 +6,17 @@ import (
 	"sync"
 )
 
-// opaque are tokens that say nothing, and the introspection endpoint that answers for them (RFC 7662 §2.2): with the claims
-// of a token as they stand, whoever asks. Who may ask is for the authorization server to say, and no part of this.
+// opaque are tokens that say nothing, and the introspection endpoint that
+// answers for them (RFC 7662 §2.2): with the claims of a token as they stand,
+// whoever asks. Who may ask is for the authorization server to say, and no part
+// of this.
 type opaque struct {
 	mu      sync.Mutex
 	answers map[string]string
 }
 
-// token makes a token. Its claims become the answer of an active one where they are an object.
+// token makes a token. Its claims become the answer of an active one where they
+// are an object.
 func (o *opaque) token(claims string) string {
 	if members, isObject := strings.CutPrefix(claims, "{"); isObject {
 		claims = `{"active":true,"token_type":"Bearer",` + members
@@ -30,6 +33,15 @@ func (o *opaque) answeredWith(answer string) string {
 	return token
 }
 
+// named makes an active token of this very text.
+func (o *opaque) named(token, claims string) string {
+	made := o.token(claims)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answers[token] = o.answers[made]
+	return token
+}
+
 func (o *opaque) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	answer, known := o.answers[r.PostFormValue("token")]
@@ -41,13 +53,18 @@ func (o *opaque) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(answer))
 }
 
-// jwt reports whether the tokens are JWTs, and notJWT why a check is skipped if not.
+// jwt reports whether the tokens are JWTs, and notJWT why a check is skipped if
+// not.
 func (i *issuer) jwt() bool { return i.opaque == nil }
+
+// introspected is what demands something of an introspection's answer.
+const introspected = "RFC 7662 §2.2"
 
 const notJWT = "the tokens are opaque"
 
-// inactive is row 130 for opaque tokens: those that expired or were revoked the endpoint calls not active, whatever else it
-// says; and what it says is a boolean (RFC 7662 §2.2).
+// inactive is row 130 for opaque tokens: those that expired or were revoked the
+// endpoint calls not active, whatever else it says; and what it says is a
+// boolean (RFC 7662 §2.2).
 func (s *session) inactive(claims object) []check {
 	if s.opaque == nil {
 		return nil
@@ -61,5 +78,5 @@ func (s *session) inactive(claims object) []check {
 		active("active a string", `"true"`).expect(anything, invalidToken.or(unavailable)),
 		active("active a number", "1").expect(anything, invalidToken.or(unavailable)),
 	}
-	return rule(130, "RFC 7662 §2.2", refused, invalidToken.or(unavailable), checks...)
+	return rule(130, introspected, refused, invalidToken.or(unavailable), checks...)
 }

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
+	"time"
 )
 
 // Verdict says what an answer is worth.
 type Verdict string
 
+// The verdicts.
 const (
 	AsExpected Verdict = "as expected" // in both
 	Deviates   Verdict = "deviates"    // from what should be
@@ -24,6 +27,7 @@ type Case struct {
 	Source  string `json:"source,omitempty"` // the RFC's section, or what else it is from
 	Must    string `json:"must"`             // the answer that the RFCs demand, in words
 	Should  string `json:"should"`           // the answer of this project's own guard, in words
+	Start   bool   `json:"start,omitempty"`  // whether it needs a server of its own
 }
 
 // String returns section, row and name: "F/146 no certificate".
@@ -44,19 +48,26 @@ type Result struct {
 	// Reason is why the case was skipped, or why Config.Except has it.
 	Reason string `json:"reason,omitempty"`
 
-	// Failed says whether the result is a failure by Config.Level and Config.Except. The control always is.
+	// Failed says whether the result is a failure by Config.Level and
+	// Config.Except. The control always is.
 	Failed bool `json:"failed"`
 }
 
-// A Report is what came of all cases. It holds no token, no certificate and no key.
+// A Report is what came of all cases. It holds no token, no certificate and no
+// key.
 type Report struct {
+	Version string    `json:"version"` // of this module, as far as the program knows it
+	Began   time.Time `json:"began"`
+	Config  Config    `json:"config"` // without what is no text
+
 	Level   Level    `json:"level"`   // Config.Level
 	Summary Summary  `json:"summary"` // of Results
 	Results []Result `json:"results"` // in the order in which the cases were asked, the control among them
 }
 
-// A Summary counts. A row is as expected if all of its cases are that were not skipped, and skipped if all were; else it is
-// as its worst case. The control is no row.
+// A Summary counts. A row is as expected if all of its cases are that were not
+// skipped, and skipped if all were; else it is as its worst case. The control
+// is no row.
 type Summary struct {
 	Rows       int `json:"rows"`        // without those that were skipped
 	AsExpected int `json:"as_expected"` // rows
@@ -67,7 +78,7 @@ type Summary struct {
 	Failed     int `json:"failed"`      // cases, and the control
 }
 
-// String is one line: "143 rows, 143 as expected; 301 cases".
+// String is one line: "143 rows, 143 as expected; 301 cases, none failed".
 func (s Summary) String() string {
 	text := fmt.Sprintf("%d rows, %d as expected", s.Rows, s.AsExpected)
 	for _, count := range []struct {
@@ -78,7 +89,11 @@ func (s Summary) String() string {
 			text += fmt.Sprintf(", %d %s", count.number, count.what)
 		}
 	}
-	return text + fmt.Sprintf("; %d cases", s.Cases)
+	text += fmt.Sprintf("; %d cases, ", s.Cases)
+	if s.Failed == 0 {
+		return text + "none failed"
+	}
+	return text + fmt.Sprint(s.Failed, " failed")
 }
 
 // severity orders the verdicts of a row's cases.
@@ -125,7 +140,8 @@ func summarize(results []Result) Summary {
 // Passed reports whether nothing failed.
 func (r *Report) Passed() bool { return r.Summary.Failed == 0 }
 
-// Rows returns the numbers of the rows that have a case of the verdict, in order, each once.
+// Rows returns the numbers of the rows that have a case of the verdict, in
+// order, each once.
 func (r *Report) Rows(verdict Verdict) []int {
 	var rows []int
 	for _, result := range r.Results {
@@ -137,10 +153,13 @@ func (r *Report) Rows(verdict Verdict) []int {
 	return slices.Compact(rows)
 }
 
-// WriteText writes a line for every result that is not as expected, or for all of them, and the summary last.
+// WriteText writes, by rows, a line for every result that is not as expected,
+// or for all of them, and the summary last. At the level Must what merely
+// deviates, and what was skipped, is only written with all.
 func (r *Report) WriteText(w io.Writer, all bool) error {
-	for _, result := range r.Results {
-		if result.Verdict == AsExpected && !all {
+	for _, result := range r.sorted() {
+		minor := result.Verdict == AsExpected || r.Level == Must && result.Verdict != Violates && !result.Failed
+		if minor && !all {
 			continue
 		}
 		if _, err := fmt.Fprintln(w, result.line()); err != nil {
@@ -149,6 +168,34 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	}
 	_, err := fmt.Fprintf(w, "conformance: %v\n", r.Summary)
 	return err
+}
+
+// WriteMarkdown writes a table of the rows that have a case which is not as
+// expected, with the worst of its cases, and the summary.
+func (r *Report) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v; level %v, %s, %s\n\n| row | sent | answer | expected | verdict |\n|---|---|---|---|---|\n",
+		r.Summary, r.Level, r.Began.Format(time.DateOnly), r.Version)
+	escape := strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*", "\n", " ")
+	for _, result := range r.sorted() {
+		if result.Verdict == AsExpected || result.Verdict == Skipped {
+			continue
+		}
+		verdict := string(result.Verdict)
+		if result.Reason != "" {
+			verdict += " (" + result.Reason + ")"
+		}
+		fmt.Fprintf(&b, "| %s/%d | %s | %s | %s | %s |\n", result.Section, result.Row, escape.Replace(result.Name),
+			escape.Replace(result.Got), escape.Replace(result.wanted()), escape.Replace(verdict))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// sorted are the results by their rows. The control comes first: without it the
+// rest means little.
+func (r *Report) sorted() []Result {
+	return slices.SortedStableFunc(slices.Values(r.Results), func(a, b Result) int { return a.Row - b.Row })
 }
 
 func (r Result) line() string {

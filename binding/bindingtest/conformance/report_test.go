@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,13 +57,38 @@ func TestReport(t *testing.T) {
 		requireNoSecrets(t, text.String())
 	})
 
+	t.Run("as a table", func(t *testing.T) {
+		t.Parallel()
+		var text bytes.Buffer
+		require.NoError(t, report.WriteMarkdown(&text))
+		require.Contains(t, text.String(), "| F/168 | the token of the root | 200 | must be refused; should be 401 invalid_token (RFC 8705 §3, CVE-2023-2422) | violates (no chains come here) |\n")
+		require.NotContains(t, text.String(), "F/145")
+		requireNoSecrets(t, text.String())
+	})
+
+	t.Run("at the level must what fails is written", func(t *testing.T) {
+		t.Parallel()
+		must := *report
+		must.Level = conformance.Must
+		var text bytes.Buffer
+		require.NoError(t, must.WriteText(&text, false))
+		require.Contains(t, text.String(), "violates     F/168")
+		must.Results = slices.DeleteFunc(slices.Clone(report.Results), func(r conformance.Result) bool { return r.Failed })
+		text.Reset()
+		require.NoError(t, must.WriteText(&text, false))
+		require.NotContains(t, text.String(), "deviates")
+		require.NotContains(t, text.String(), "skipped  ")
+	})
+
 	t.Run("as JSON", func(t *testing.T) {
 		t.Parallel()
 		text, err := json.Marshal(report)
 		require.NoError(t, err)
 		requireNoSecrets(t, string(text))
 		var read struct {
-			Level   string         `json:"level"`
+			Level   string `json:"level"`
+			Config  struct{ Path string }
+			Began   time.Time
 			Summary map[string]int `json:"summary"`
 			Results []struct {
 				Row                          int
@@ -72,6 +98,8 @@ func TestReport(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal(text, &read))
 		require.Equal(t, "should", read.Level)
+		require.Equal(t, "/", read.Config.Path)
+		require.False(t, read.Began.IsZero())
 		require.Len(t, read.Results, len(report.Results))
 		require.Equal(t, report.Summary.Rows, read.Summary["rows"])
 		found := slices.IndexFunc(read.Results, func(r struct {
@@ -92,13 +120,23 @@ func TestReport(t *testing.T) {
 		s := report.Summary
 		require.Equal(t, s.Rows, s.AsExpected+s.Deviating+s.Violating)
 		require.Equal(t, 1, s.Violating)
-		require.Equal(t, 4, s.Skipped, "33 and 245, which need a Config, and 179 and 181, where certificates are verified")
+		proofs := make(map[int]bool)
+		for _, result := range report.Results {
+			if result.Section == "L" {
+				require.Equal(t, conformance.Skipped, result.Verdict)
+				proofs[result.Row] = true
+			}
+		}
+		require.Greater(t, len(proofs), 80)
+		require.Equal(t, 6+len(proofs), s.Skipped,
+			"33 and 245, which need a Config, 179 and 181, where certificates are verified, 393 and 394, of typ JWT, and section L, which needs DPoP")
 		require.Greater(t, s.Cases, 400)
-		require.Regexp(t, `^\d+ rows, \d+ as expected, \d+ deviating, 1 violating, \d+ skipped; \d+ cases$`, s.String())
+		require.Regexp(t, `^\d+ rows, \d+ as expected, \d+ deviating, 1 violating, \d+ skipped; \d+ cases, \d+ failed$`, s.String())
 	})
 }
 
-// requireNoSecrets: every token begins with a header, every certificate with a sequence of two bytes of length.
+// requireNoSecrets: every token begins with a header, every certificate with a
+// sequence of two bytes of length.
 func requireNoSecrets(t *testing.T, text string) {
 	t.Helper()
 	for _, sign := range []string{"eyJ", "MII", "-----BEGIN", "127.0.0.1"} {
@@ -125,17 +163,17 @@ func TestCasesAreThoseThatAreAsked(t *testing.T) {
 		require.NotEmpty(t, c.Source, c)
 		require.NotEmpty(t, c.Must, c)
 		require.NotEmpty(t, c.Should, c)
-		require.Regexp(t, `^[A-K]/\d+ \S`, c.String())
+		require.Regexp(t, `^[A-N]/\d+ \S`, c.String())
 	}
 }
 
 func TestConfigReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	_, err := conformance.New(conformance.Config{
-		Path: "accounts", ScopePath: "payments", ScopeMethod: "a method", Status: 401, KeyWait: -1, RemovedKeyAfter: -1, Timeout: -1, Level: 7,
-		Except: map[int]string{1: "", 278: "x"},
+		Path: "accounts", ScopePath: "payments", ScopeMethod: "a method", Status: 401, StartWait: -1, KeyWait: -1, RemovedKeyAfter: -1, Timeout: -1, Level: 7,
+		Except: map[int]string{1: "", 454: "x"},
 	})
-	for _, field := range []string{"Path", "ScopePath", "ScopeMethod", "Status", "KeyWait", "RemovedKeyAfter", "Timeout", "Level", "Except[1]", "Except[278]"} {
+	for _, field := range []string{"Path", "ScopePath", "ScopeMethod", "Status", "KeyWait", "RemovedKeyAfter", "Timeout", "Level", "Except[1]", "Except[454]", "StartWait"} {
 		require.ErrorContains(t, err, "conformance: "+field+":")
 	}
 	_, err = conformance.New(conformance.Config{Algorithm: "HS256"})
@@ -199,7 +237,8 @@ func TestCheckEndsWithItsContext(t *testing.T) {
 	require.Less(t, len(report.Results), 60)
 }
 
-// A server that verifies client certificates refuses those of others in the handshake, or after it.
+// A server that verifies client certificates refuses those of others in the
+// handshake, or after it.
 func TestAServerThatVerifiesClients(t *testing.T) {
 	t.Parallel()
 	config := impatient

@@ -5,10 +5,11 @@ import (
 	"testing"
 )
 
-// Run checks a server that the target starts, with a subtest for each case: t.Run("F/146 no certificate"). A result that
-// Config.Level counts fails its subtest, one that it does not count is logged. If the good request is refused the test
-// ends: nothing can be told of a server that accepts nobody. The test's flag -run picks cases; what they need comes with
-// them.
+// Run checks a server that the target starts, with a subtest for each case:
+// t.Run("F/146 no certificate"). A result that Config.Level counts fails its
+// subtest, one that it does not count is logged. If the good request is refused
+// the test ends: nothing can be told of a server that accepts nobody. The
+// test's flag -run picks cases; what they need comes with them.
 //
 // The last line that it logs is the [Summary].
 func Run(t *testing.T, config Config, target Target) {

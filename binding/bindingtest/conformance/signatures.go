@@ -56,6 +56,6 @@ func (s *session) signatures() []check {
 		rule(115, "RFC 7518 §3.4", anything, accepted, needs(
 			s.token("the other s that verifies", with(r, new(big.Int).Sub(n, v))))...),
 		rule(116, "RFC 7515 §5.2", refused, invalidToken,
-			s.token("signed by another key under the same kid", s.kit.keys.attacker.sign(s.issuer.header(), s.claims(s.holder)))),
+			s.token("signed by another key under the same kid", s.forged(s.issuer.header(), s.claims(s.holder)))),
 	)
 }

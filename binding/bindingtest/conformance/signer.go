@@ -16,17 +16,21 @@ import (
 	"math/big"
 )
 
-// signer is a key of the kit's, beside the issuer's own: for what no issuer does.
+// signer is a key of the kit's, beside the issuer's own: for what no issuer
+// does.
 type signer struct {
 	alg, kid string
 	private  crypto.Signer
 }
 
-// keys are those that the cases need. RSA keys take a while to make: there is one, published for two algorithms.
+// keys are those that the cases need. RSA keys take a while to make: there is
+// one, published for two algorithms.
 type keys struct {
 	rsa, pss signer // published from the start
 	spare    signer // ES256, published when a case says so
 	attacker signer // ES256, never published
+
+	owner, thief signer // ES256, of DPoP proofs
 }
 
 func (k *keys) generate() error {
@@ -35,7 +39,7 @@ func (k *keys) generate() error {
 		return fmt.Errorf("conformance: key generation: %w", err)
 	}
 	k.rsa, k.pss = signer{"RS256", "rsa", private}, signer{"PS256", "pss", private}
-	for _, key := range []*signer{&k.spare, &k.attacker} {
+	for _, key := range []*signer{&k.spare, &k.attacker, &k.owner, &k.thief} {
 		if *key, err = newECSigner(es256, newID(), elliptic.P256()); err != nil {
 			return err
 		}

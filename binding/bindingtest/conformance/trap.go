@@ -10,8 +10,9 @@ import (
 	"sync/atomic"
 )
 
-// trap is the attacker's server. It serves a key set of the attacker's over http and over an https that the server under
-// test trusts, so that whoever fetches it would take it; and counts who does.
+// trap is the attacker's server. It serves a key set of the attacker's over
+// http and over an https that the server under test trusts, so that whoever
+// fetches it would take it; and counts who does.
 type trap struct {
 	keys    atomic.Pointer[[]byte]
 	fetched atomic.Int64

@@ -2,7 +2,7 @@
 // interface: one that asks for no client certificate, and one for mutual TLS
 // (RFC 8705 §5). Standard input holds its configuration in one line of JSON, and
 // ends when the server shall end. It answers with its issuer in one line.
-import { X509Certificate, generateKeyPairSync } from 'node:crypto';
+import { X509Certificate, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import { createInterface } from 'node:readline';
 
@@ -40,6 +40,7 @@ const provider = new Provider(plain.url, {
   clients,
   jwks: { keys: formats.filter((format) => format !== 'opaque').map(newKey) },
   scopes: scope.split(' '),
+  enabledJWA: { dPoPSigningAlgValues: ['ES256', 'Ed25519', 'PS256', 'RS256'] },
   clientAuthMethods: [
     'tls_client_auth', 'self_signed_tls_client_auth', 'private_key_jwt', 'client_secret_basic',
   ],
@@ -58,6 +59,8 @@ const provider = new Provider(plain.url, {
     introspection: { enabled: true },
     revocation: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },
+    // Whoever sends a proof (RFC 9449) needs a nonce in it.
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     mTLS: {
       enabled: true,
       certificateBoundAccessTokens: true,

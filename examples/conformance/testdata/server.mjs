@@ -108,7 +108,7 @@ const server = https.createServer(options, async (request, response) => {
   if (fields > 1 || (token === undefined && /^Bearer/i.test(request.headers.authorization ?? ''))) {
     response.writeHead(400, { 'WWW-Authenticate': 'Bearer error="invalid_request"' }).end()
   } else if (token === undefined) {
-    response.writeHead(401, { 'WWW-Authenticate': 'Bearer' }).end()
+    response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="api"' }).end()
   } else {
     try {
       await check(token, request.socket)

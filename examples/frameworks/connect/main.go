@@ -2,16 +2,18 @@
 // for clients that speak Connect, gRPC and gRPC-Web.
 //
 // The guard stands in front of the handlers as net/http middleware, not as an
-// interceptor: an interceptor does not see the client's certificate. A refusal
-// is then an HTTP answer, and clients read 401 as unauthenticated and 403 as
-// permission_denied.
+// interceptor: an interceptor does not see the client's certificate. A refusal is
+// written in the client's own protocol, so that its *connect.Error has the
+// description as its message and the challenge in its metadata.
 //
 //	ISSUER=https://auth.bank.example AUDIENCE=https://api.bank.example \
 //	TLS_CERT=api.pem TLS_KEY=api-key.pem ADDRESS=127.0.0.1:8443 go run ./connect
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log"
 	"net/http"
 	"os"
@@ -21,7 +23,6 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/certbound/certbound/adapters/bindhttp"
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/jwks"
 )
@@ -47,15 +48,65 @@ func main() {
 
 	mux := http.NewServeMux()
 	mux.Handle(listProcedure, connect.NewUnaryHandler(listProcedure, list))
-	mux.Handle(payProcedure, bindhttp.RequireScopes("payments")(connect.NewUnaryHandler(payProcedure, pay)))
+	mux.Handle(payProcedure, requireScopes(connect.NewUnaryHandler(payProcedure, pay), "payments"))
 
 	server := &http.Server{
 		Addr:              os.Getenv("ADDRESS"),
-		Handler:           bindhttp.Protect(guard)(mux),
+		Handler:           protect(guard, mux),
 		TLSConfig:         binding.TLSConfig(nil), // asks clients for a certificate
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	log.Fatal(server.ListenAndServeTLS(os.Getenv("TLS_CERT"), os.Getenv("TLS_KEY")))
+}
+
+// protect is bindhttp.Protect with another answer.
+func protect(guard *binding.Guard, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		admitted, err := guard.Admit(r)
+		if err != nil {
+			refuse(w, r, err)
+			return
+		}
+		binding.SetAdmittedHeader(w.Header(), admitted)
+		next.ServeHTTP(w, admitted)
+	})
+}
+
+// requireScopes is bindhttp.RequireScopes with another answer.
+func requireScopes(next http.Handler, scopes ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := binding.CheckScopes(r.Context(), scopes...); err != nil {
+			refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var answers = connect.NewErrorWriter()
+
+// refuse answers in the client's own protocol. The challenge is in the header,
+// where clients of all protocols find it: as metadata of the error it would be
+// among gRPC's trailers, and net/http sends no trailer WWW-Authenticate.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := binding.AsError(err)
+	if !answers.IsSupported(r) {
+		refusal.Write(w, r)
+		return
+	}
+	status := refusal.StatusCode()
+	code := connect.CodeUnauthenticated // 400 as well: the credentials are what is wrong
+	switch status {
+	case http.StatusForbidden:
+		code = connect.CodePermissionDenied
+	case http.StatusServiceUnavailable:
+		code = connect.CodeUnavailable
+	case http.StatusInternalServerError:
+		code = connect.CodeInternal
+	}
+	refusal.SetHeader(w.Header())
+	message := cmp.Or(refusal.Description(), http.StatusText(status))
+	_ = answers.Write(w, r, connect.NewError(code, errors.New(message))) // the client may be gone
 }
 
 func list(ctx context.Context, _ *connect.Request[emptypb.Empty]) (*connect.Response[wrapperspb.StringValue], error) {

@@ -47,21 +47,14 @@ func Parse(flags *flag.FlagSet, args []string, output io.Writer) (mistakes []err
 // it does not know keeps its name. No error is none.
 func FlagErrors(err error, flagOf map[string]string) []error {
 	var all []error
-	switch e := err.(type) {
-	case nil:
-	case binding.ConfigError:
-		name, known := flagOf[e.Field]
+	for mistake := range binding.ConfigErrors(err) {
+		name, known := flagOf[mistake.Field]
 		if !known {
-			name = e.Field
+			name = mistake.Field
 		}
-		all = append(all, fmt.Errorf("%s: %s", name, e.Problem))
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			all = append(all, FlagErrors(inner, flagOf)...)
-		}
-	case interface{ Unwrap() error }:
-		all = FlagErrors(e.Unwrap(), flagOf)
-	default:
+		all = append(all, fmt.Errorf("%s: %s", name, mistake.Problem))
+	}
+	if all == nil && err != nil {
 		all = append(all, err)
 	}
 	return all

@@ -39,3 +39,14 @@ func checkNginx(t *testing.T, b block, _ []block) {
 		require.True(t, found, "%s:%d: examples/proxies/nginx/nginx.conf has no %q", b.document, b.line, directive)
 	}
 }
+
+func checkYAML(t *testing.T, b block, _ []block) {
+	t.Helper()
+	depth := 0
+	for _, line := range strings.Split(strings.TrimRight(b.text, "\n"), "\n") {
+		indented := len(line) - len(strings.TrimLeft(line, " "))
+		require.NotContains(t, line, "\t", "%s:%d", b.document, b.line)
+		require.True(t, indented%2 == 0 && indented <= depth+4, "%s:%d: %q is indented by %d", b.document, b.line, line, indented)
+		depth = indented
+	}
+}

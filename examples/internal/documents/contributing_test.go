@@ -46,6 +46,27 @@ func TestCommandsOfCONTRIBUTING(t *testing.T) {
 	require.NotZero(t, checked)
 }
 
+// Every file that CONTRIBUTING.md's reading list names is there.
+func TestReadingListOfCONTRIBUTING(t *testing.T) {
+	t.Parallel()
+	_, list, found := strings.Cut(documents(t)[".github/CONTRIBUTING.md"], "## Where to begin reading\n")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "\n## ")
+	var files []string
+	require.NoError(t, filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		files = append(files, filepath.ToSlash(path))
+		return err
+	}))
+	named := 0
+	for _, match := range quoted.FindAllStringSubmatch(list, -1) {
+		if strings.HasSuffix(match[1], ".go") {
+			named++
+			require.True(t, slices.ContainsFunc(files, func(file string) bool { return strings.HasSuffix(file, "/"+match[1]) }), match[1])
+		}
+	}
+	require.Greater(t, named, 30)
+}
+
 // sourceOf is the text of a file, or of the Go files of a folder.
 func sourceOf(t *testing.T, name string) string {
 	t.Helper()

@@ -6,6 +6,7 @@
 //   - go, anything less: declarations, or statements of a function. It compiles with the packages of this module, and with
 //     what environment_test.go declares. What README.md has of adapters/bindotel is compiled there.
 //   - sh: every command is one that the tests know how to try.
+//   - yaml: it is indented by spaces, two for each level. No program reads it.
 //   - nginx: every directive stands in the configuration that examples/proxies tests with the real program.
 //   - mermaid is for the eye.
 //

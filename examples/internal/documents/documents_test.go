@@ -82,6 +82,7 @@ func TestEveryCodeBlockIsChecked(t *testing.T) {
 		"go":      checkGo,
 		"sh":      checkShell,
 		"nginx":   checkNginx,
+		"yaml":    checkYAML,
 		"mermaid": func(*testing.T, block, []block) {},
 	}
 	for name, text := range documents(t) {

@@ -19,6 +19,7 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/binding/forwarded"
 	"github.com/certbound/certbound/jwks"
+	"github.com/certbound/certbound/jwks/dpop"
 )
 
 var (
@@ -34,6 +35,7 @@ var (
 	api    *httptest.Server
 
 	tokens      *jwks.Verifier
+	proofs      *dpop.Verifier
 	guard       *binding.Guard
 	source      *forwarded.Source
 	certificate tls.Certificate
@@ -43,12 +45,14 @@ var (
 
 func accounts(http.ResponseWriter, *http.Request) {}
 func payments(http.ResponseWriter, *http.Request) {}
+func pay(echo.Context) error                      { return nil }
+func payGin(*gin.Context)                         {}
 `
 
 // imports are the packages that a fragment may name.
 var imports = []string{
 	"context", "crypto/ecdsa", "crypto/sha256", "crypto/tls", "crypto/x509", "encoding/base64", "encoding/json", "errors", "fmt", "log",
-	"log/slog", "net", "net/http", "net/http/httptest", "net/netip", "os", "slices", "strings", "sync", "testing", "time",
+	"log/slog", "net", "net/http", "net/http/httptest", "net/netip", "net/url", "os", "slices", "strings", "sync", "testing", "time",
 	"github.com/gin-gonic/gin",
 	"github.com/labstack/echo/v4",
 	"github.com/stretchr/testify/require",
@@ -62,4 +66,5 @@ var imports = []string{
 	"github.com/certbound/certbound/binding/introspection",
 	"github.com/certbound/certbound/binding/metadata",
 	"github.com/certbound/certbound/jwks",
+	"github.com/certbound/certbound/jwks/dpop",
 }

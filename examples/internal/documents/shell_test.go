@@ -2,7 +2,6 @@ package documents_test
 
 import (
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,14 +24,8 @@ func commands(text string) []string {
 
 // elsewhere are commands that something else runs than a test of this package.
 var elsewhere = []string{
-	"go test ./...",                      // who reads this
-	"bash .ci/run",                       // the workflow
-	"go mod init " + modulePath,          // TestWholeFilesAreAProgram
-	"go get " + module + "@latest",       // likewise
-	"go mod tidy",                        // likewise
-	"go -C examples/observability run .", // which has tests, and runs until it is stopped
-	// TestServeStaysUpForAnotherTerminal of examples/quickstart sends this request, to its own API
-	`curl --cacert ca.pem --cert client.pem --key client-key.pem -H "Authorization: Bearer $(cat token)" https://localhost:8443/accounts`,
+	"go test ./...", // who reads this
+	"bash .ci/run",  // the workflow
 }
 
 func checkShell(t *testing.T, b block, _ []block) {
@@ -42,15 +35,9 @@ func checkShell(t *testing.T, b block, _ []block) {
 		}
 		arguments := strings.Fields(command)
 		require.GreaterOrEqual(t, len(arguments), 3, "%s:%d: %q", b.document, b.line, command)
-		require.Contains(t, []string{"go run", "go build"}, strings.Join(arguments[:2], " "), "%s:%d: nothing tries %q", b.document, b.line, command)
+		require.Equal(t, "go run", strings.Join(arguments[:2], " "), "%s:%d: nothing tries %q", b.document, b.line, command)
 		example := strings.Replace(arguments[2], module, ".", 1)
 		require.True(t, strings.HasPrefix(example, "./examples/"), "%s:%d: %q", b.document, b.line, command)
-		if arguments[1] == "build" {
-			require.Len(t, arguments, 3, "%s:%d: %q", b.document, b.line, command)
-			output, err := goCommand("build", "-o", filepath.Join(t.TempDir(), "program.exe"), example)
-			require.NoError(t, err, "%s:%d: %s: %s", b.document, b.line, command, output)
-			continue
-		}
 		if len(arguments) == 3 {
 			output, err := goCommand("run", example)
 			require.NoError(t, err, "%s:%d: %s: %s", b.document, b.line, command, output)
@@ -58,11 +45,7 @@ func checkShell(t *testing.T, b block, _ []block) {
 		}
 		// It needs what only its user has. What can be known is that it takes the flags.
 		usage, _ := goCommand("run", example, "-help")
-		for i, argument := range arguments[3:] {
-			if argument == "--" { // what follows are another program's
-				require.Equal(t, "./server", arguments[3:][i+1], "%s:%d: %q", b.document, b.line, command)
-				usage, _ = goCommand("run", "./examples/server", "-help")
-			}
+		for _, argument := range arguments[3:] {
 			if name := flagName.FindString(argument); name != "" {
 				require.Regexp(t, `(?m)^\s+`+name+`\b`, usage, "%s:%d: %s", b.document, b.line, command)
 			}

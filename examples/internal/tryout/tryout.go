@@ -7,7 +7,6 @@
 package tryout
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -18,13 +17,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/examples/internal/freeport"
+	"github.com/certbound/certbound/examples/internal/processlog"
 )
 
 // Audience is the examples' own, and of every token.
@@ -52,7 +52,7 @@ func NewAuthorizationServer(t *testing.T, config bindingtest.Config) *bindingtes
 
 // Start builds the program in the folder and runs it until the test ends. The
 // first authorization server is ISSUER to it; others it learns of by variables
-// of the environment ("NAME=value").
+// of the environment ("NAME=value"), in which {address} is its own.
 func Start(t *testing.T, folder string, servers []*bindingtest.AuthorizationServer, environment ...string) *Server {
 	t.Helper()
 	files := t.TempDir()
@@ -68,7 +68,10 @@ func Start(t *testing.T, folder string, servers []*bindingtest.AuthorizationServ
 	address := freeAddress(t)
 	certificate, key := inPEM(t, as.ServerCertificate())
 	command := exec.Command(program)
-	command.Env = append(os.Environ(), environment...)
+	command.Env = os.Environ()
+	for _, variable := range environment {
+		command.Env = append(command.Env, strings.ReplaceAll(variable, "{address}", address))
+	}
 	command.Env = append(command.Env,
 		"ISSUER="+as.Issuer(), "AUDIENCE="+Audience, "ADDRESS="+address, "GIN_MODE=release",
 		"TLS_CERT="+writeFile(t, files, "api.pem", certificate),
@@ -87,7 +90,7 @@ func Start(t *testing.T, folder string, servers []*bindingtest.AuthorizationServ
 // run runs the program until the test ends, and returns when it listens.
 func run(t *testing.T, command *exec.Cmd, address string) {
 	t.Helper()
-	log := &lockedBuffer{}
+	log := &processlog.Buffer{}
 	command.Stdout, command.Stderr = log, log
 	require.NoError(t, command.Start())
 	ended := make(chan struct{})
@@ -176,10 +179,9 @@ func (s *Server) Story(t *testing.T, path string, scopes ...string) {
 // freeAddress is one that nothing listens on at the moment.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(1)
 	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	return address
 }
 
 func inPEM(t *testing.T, pair tls.Certificate) (certificate, key []byte) {
@@ -195,22 +197,4 @@ func writeFile(t *testing.T, folder, name string, content []byte) string {
 	file := filepath.Join(folder, name)
 	require.NoError(t, os.WriteFile(file, content, 0o600))
 	return file
-}
-
-// A lockedBuffer is what a process says, while it does.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.TrimSpace(b.text.String())
 }

@@ -41,11 +41,17 @@ var methods = map[string]method{
 	"Ed25519": {kind: edKind},
 }
 
-// Supports reports whether there is a method for the algorithm. HMAC and none have
-// none.
+// Supports reports whether signatures by the algorithm can be verified. Those by
+// HMAC and none cannot.
 func Supports(alg string) bool {
 	_, supported := methods[alg]
 	return supported
+}
+
+// Verify reports whether the signature of the input is by the key and by the
+// algorithm. It is by none that the key does not fit.
+func Verify(alg string, key *Key, input, signature []byte) bool {
+	return key.Fits(alg) && methods[alg].verify(key.Public, input, signature)
 }
 
 var pssOptions = rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}

@@ -1,8 +1,9 @@
 // Package jws reads JSON Web Signatures in the compact serialization (RFC 7515)
-// and JSON Web Key Sets (RFC 7517), and verifies the ones with the others. It
-// knows no issuer, no claim and no time: those are jwks's.
+// and public JSON Web Keys (RFC 7517, RFC 7518, RFC 8037), and verifies the ones
+// with the others. It knows no issuer, no claim and no time, and its errors say
+// what is wrong with a JWS: package jwks makes refusals of access tokens of
+// them, package dpop refusals of proofs.
 //
-// It is a package of its own so that what it does can be held against other
-// people's test vectors, whose payloads are not access tokens: see
-// jwks/internal/wycheproof.
+// It needs the standard library alone, and nothing in it keeps memory that a
+// caller gave it.
 package jws

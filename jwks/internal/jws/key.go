@@ -4,35 +4,61 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/json"
+	"encoding/base64"
 	"errors"
-	"slices"
+	"math/big"
 )
 
-// A Key is a public key that an issuer publishes for signatures.
-type Key struct {
-	ID       string            // kid, or "" if it has none
-	Material [sha256.Size]byte // digest of the public key itself
+// Why a key is not used.
+var (
+	ErrKeyMalformed   = errors.New("the key is malformed")
+	ErrKeyPrivate     = errors.New("the key is published with its private part")
+	ErrKeySymmetric   = errors.New("the key is symmetric")
+	ErrKeyUnsupported = errors.New("the key is of a type, curve or algorithm that is not supported")
+	ErrKeyWeak        = errors.New("the key is weak: RSA too short, too long, of an unusual exponent or of a chip with the ROCA fault, or Ed25519 of small order")
+)
 
-	alg    string // alg, or "" if it has none
-	public crypto.PublicKey
+// A Key is a public key that can verify signatures. It never changes.
+type Key struct {
+	Public crypto.PublicKey
+
+	// Thumbprint is the key's JWK Thumbprint (RFC 7638) by SHA-256. It is made
+	// of the key, never of the text in which the key came.
+	Thumbprint [sha256.Size]byte
 }
 
-// fits reports whether the key may verify the algorithm: its type and curve are
-// the algorithm's, and so is the one that it is published for, if it names one
-// (RFC 7517 §4.4, RFC 8725 §3.1).
-func (k *Key) fits(alg string) bool {
+// NewKey returns the key, or why it is not used: the error is one of ErrKey*.
+func NewKey(public crypto.PublicKey) (*Key, error) {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		return newRSAKey(public, maxRSABits)
+	case *ecdsa.PublicKey:
+		name := public.Curve.Params().Name
+		if curves[name] != public.Curve {
+			return nil, ErrKeyUnsupported
+		}
+		key, err := public.ECDH()
+		if err != nil { // not a point of its curve
+			return nil, ErrKeyMalformed
+		}
+		return newECKey(name, public, key.Bytes()), nil
+	case ed25519.PublicKey:
+		return newEdKey(public)
+	}
+	return nil, ErrKeyUnsupported
+}
+
+// Fits reports whether the key's type and curve are the algorithm's (RFC 7518
+// §3.1, RFC 8725 §3.1).
+func (k *Key) Fits(alg string) bool {
 	m, ok := methods[alg]
 	if !ok {
 		return false
 	}
-	if k.alg != "" && k.alg != alg && (m.kind != edKind || methods[k.alg].kind != edKind) {
-		return false
-	}
-	switch public := k.public.(type) {
+	switch public := k.Public.(type) {
 	case *rsa.PublicKey:
 		return m.kind == rsaPKCS1 || m.kind == rsaPSS
 	case *ecdsa.PublicKey:
@@ -43,74 +69,46 @@ func (k *Key) fits(alg string) bool {
 	return false
 }
 
-// maxKeyIDLength is the longest kid, in bytes, that a key or a token may have.
-const maxKeyIDLength = 256
+// curves are the elliptic curves of RFC 7518 §6.2.1.1.
+var curves = map[string]elliptic.Curve{
+	"P-256": elliptic.P256(),
+	"P-384": elliptic.P384(),
+	"P-521": elliptic.P521(),
+}
 
-// Why a key of a set is not used.
-var (
-	errKeyMalformed   = errors.New("the key is malformed")
-	errKeyPrivate     = errors.New("the key is published with its private part")
-	errKeySymmetric   = errors.New("the key is symmetric")
-	errKeyUse         = errors.New("the key is not for verifying signatures")
-	errKeyUnsupported = errors.New("the key is of a type, curve or algorithm that is not supported")
-	errKeyWeak        = errors.New("the key is weak: RSA too short, too long, of an unusual exponent or of a chip with the ROCA fault, or Ed25519 of small order")
-)
+func newRSAKey(public *rsa.PublicKey, maxBits int) (*Key, error) {
+	if isWeakRSA(public, maxBits) {
+		return nil, ErrKeyWeak
+	}
+	e := big.NewInt(int64(public.E)).Bytes()
+	return &Key{Public: public, Thumbprint: thumbprint(`{"e":"`, e, `","kty":"RSA","n":"`, public.N.Bytes())}, nil
+}
 
-// privateMembers make a JWK a private key (RFC 7518 §6).
-var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+// newECKey returns the key of a point of the curve of that name, which is as
+// long as it must be (SEC 1 §2.3.3): 4, x, y.
+func newECKey(curve string, public *ecdsa.PublicKey, point []byte) *Key {
+	x, y := point[1:1+len(point)/2], point[1+len(point)/2:]
+	return &Key{Public: public, Thumbprint: thumbprint(`{"crv":"`+curve+`","kty":"EC","x":"`, x, `","y":"`, y)}
+}
 
-// readKey reads one JWK (RFC 7517 §4). It returns the kid as far as it could be
-// read, also with an error.
-func readKey(text []byte) (k *Key, id string, err error) {
-	parameters, err := members(text)
-	if err != nil {
-		return nil, "", errKeyMalformed
-	}
-	texts := make(map[string]string)
-	for _, name := range []string{"kid", "kty", "use", "alg"} {
-		value, present := parameters[name]
-		if !present {
-			continue
-		}
-		s, ok := stringOf(value)
-		if !ok || s == "" {
-			return nil, texts["kid"], errKeyMalformed
-		}
-		texts[name] = s
-	}
-	id, alg, use := texts["kid"], texts["alg"], texts["use"]
-	if len(id) > maxKeyIDLength {
-		return nil, id[:maxKeyIDLength], errKeyMalformed
-	}
-	isPresent := func(name string) bool { _, present := parameters[name]; return present }
+func newEdKey(public ed25519.PublicKey) (*Key, error) {
 	switch {
-	case texts["kty"] == "oct":
-		return nil, id, errKeySymmetric
-	case slices.ContainsFunc(privateMembers, isPresent):
-		// Whoever can read the set can sign with it (RFC 7517 §9.2).
-		return nil, id, errKeyPrivate
-	case use != "" && use != "sig": // RFC 7517 §4.2
-		return nil, id, errKeyUse
+	case len(public) != ed25519.PublicKeySize:
+		return nil, ErrKeyMalformed
+	case isSmallOrder(public):
+		return nil, ErrKeyWeak
 	}
-	if operations, present := parameters["key_ops"]; present { // RFC 7517 §4.3
-		var list []string
-		if json.Unmarshal(operations, &list) != nil || !slices.Contains(list, "verify") {
-			return nil, id, errKeyUse
-		}
-	}
-	public, err := readMaterial(parameters)
-	if err != nil {
-		return nil, id, err
-	}
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return nil, id, errKeyMalformed
-	}
-	k = &Key{ID: id, Material: sha256.Sum256(der), alg: alg, public: public}
-	for supported := range methods {
-		if k.fits(supported) {
-			return k, id, nil
-		}
-	}
-	return nil, id, errKeyUnsupported // its alg is unknown, or for another type of key
+	return &Key{Public: public, Thumbprint: thumbprint(`{"crv":"Ed25519","kty":"OKP","x":"`, public, "", nil)}, nil
+}
+
+// thumbprint hashes a JWK of the required members alone, in the order of their
+// names and without white space (RFC 7638 §3, RFC 8037 §2), of which two are
+// numbers.
+func thumbprint(start string, one []byte, between string, two []byte) [sha256.Size]byte {
+	text := make([]byte, 0, len(start)+len(between)+base64.RawURLEncoding.EncodedLen(len(one)+len(two)+2)+2)
+	text = append(text, start...)
+	text = base64.RawURLEncoding.AppendEncode(text, one)
+	text = append(text, between...)
+	text = base64.RawURLEncoding.AppendEncode(text, two)
+	return sha256.Sum256(append(text, `"}`...))
 }

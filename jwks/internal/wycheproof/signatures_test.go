@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/jwks/internal/jws"
+	"github.com/certbound/certbound/jwks/internal/keyset"
 )
 
 // Why a signature that is mathematically good is refused.
@@ -173,13 +175,20 @@ func TestSignatures(t *testing.T) {
 			var got count
 			for _, group := range file.TestGroups {
 				of, reason := row.kind(group)
-				set, err := jws.ReadKeySet(group.keySet(t), 1)
+				set, err := keyset.Read(group.keySet(t), 1)
 				if err != nil {
 					require.NotEmpty(t, reason, "the key is not used: %v", err)
-					set = &jws.KeySet{}
+					set = &keyset.Set{}
 				}
+				// The same key as a client sends it along with a proof.
+				sent, err := jws.ParseKey(group.jwk(t))
+				tooLong := errors.Is(err, jws.ErrKeyWeak) && group.KeySize > 4096
+				require.True(t, tooLong || (err == nil) == (len(set.Keys) == 1), "a key that is sent: %v", err)
 				for _, test := range group.Tests {
 					good := goodBy(set, fromHex(t, test.Message), fromHex(t, test.Signature))
+					if sent != nil {
+						require.Equal(t, good, goodByKey(sent, fromHex(t, test.Message), fromHex(t, test.Signature)), "vector %d", test.ID)
+					}
 					if test.Result == invalid && len(good) > 0 {
 						require.Equal(t, byOther(test.Comment, group), good, "vector %d", test.ID)
 						require.NotSubset(t, of, good, "vector %d", test.ID)
@@ -198,9 +207,9 @@ func TestSignatures(t *testing.T) {
 }
 
 // goodBy returns the algorithms by which the signature is good.
-func goodBy(keys *jws.KeySet, message, signature []byte) (good []string) {
+func goodBy(keys *keyset.Set, message, signature []byte) (good []string) {
 	for _, alg := range algorithms {
-		signer, _ := keys.Verify(&jws.Message{Header: jws.Header{Alg: alg}, SigningInput: message, Signature: signature})
+		signer, _ := keys.Verify(&keyset.Header{Alg: alg}, &jws.Message{SigningInput: message, Signature: signature})
 		if signer != nil {
 			good = append(good, alg)
 		}
@@ -208,9 +217,27 @@ func goodBy(keys *jws.KeySet, message, signature []byte) (good []string) {
 	return good
 }
 
-// keySet is the group's key as an issuer publishes it: as the vectors do, but
-// for no algorithm alone, so that all are tried.
+// goodByKey does so for one key.
+func goodByKey(key *jws.Key, message, signature []byte) (good []string) {
+	for _, alg := range algorithms {
+		if jws.Verify(alg, key, message, signature) {
+			good = append(good, alg)
+		}
+	}
+	return good
+}
+
+// keySet is the group's key as an issuer publishes it.
 func (g signatureGroup) keySet(t *testing.T) []byte {
+	t.Helper()
+	document, err := json.Marshal(map[string]any{"keys": []any{json.RawMessage(g.jwk(t))}})
+	require.NoError(t, err)
+	return document
+}
+
+// jwk is the group's key as the vectors have it, but for no algorithm alone, so
+// that all are tried.
+func (g signatureGroup) jwk(t *testing.T) []byte {
 	t.Helper()
 	var key map[string]any
 	switch {
@@ -222,7 +249,7 @@ func (g signatureGroup) keySet(t *testing.T) []byte {
 		key = g.jwkOfPEM(t)
 	}
 	delete(key, "alg")
-	document, err := json.Marshal(map[string]any{"keys": []any{key}})
+	document, err := json.Marshal(key)
 	require.NoError(t, err)
 	return document
 }

@@ -45,7 +45,7 @@ func TestVerifier(t *testing.T) {
 					token, err := v.VerifyToken(t.Context(), group.token(n))
 					require.Error(t, err, "vector %d", test.ID)
 					require.Nil(t, token)
-					require.Equal(t, http.StatusUnauthorized, binding.AsError(err).Status(), "vector %d", test.ID)
+					require.Equal(t, http.StatusUnauthorized, binding.AsError(err).StatusCode(), "vector %d", test.ID)
 					tokens++
 				}
 				key, ok := group.privateKey(t)
@@ -88,7 +88,7 @@ func (g tokenGroup) accepts(reasons map[string][]int) bool {
 // newVerifier returns a verifier of the issuer, whose keys these are.
 func newVerifier(t *testing.T, issuer *bindingtest.AuthorizationServer, keys []byte) *jwks.Verifier {
 	t.Helper()
-	issuer.SetJWKSHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(keys) }))
+	issuer.Handle(bindingtest.JWKSPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(keys) }))
 	v, err := jwks.New(jwks.Config{
 		Issuer:       issuer.Issuer(),
 		Audiences:    []string{"https://api.example"},

@@ -1,9 +1,6 @@
 package report_test
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,22 +43,6 @@ func TestRowsOfOneWorkAreBesideEachOther(t *testing.T) {
 	require.Equal(t, []string{"first time at most 1.10", "first time at most 1.15", "heap at most 1.0"}, order)
 }
 
-// The short table leaves out what is well and not for it, and no target of what it has.
-func TestTheShortTable(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "| work | target | result |\n|---|---|---|\n"+
-		"| first time | ES256, EdDSA: at most 1.10; RS256: at most 1.15 | ES256 1.00, EdDSA 1.01, **RS256 1.20** |\n"+
-		"| heap | at most 1.0 | **2.0** |\n"+
-		"| keys | at most 1.0 | 1.0 |\n", report.Markdown(report.Brief(report.Merge([]report.Row{
-		report.AtMost("first time", "ES256", "%.2f", 1.10, 1).InBrief(),
-		report.AtMost("allocations", "", "%.0f", 40, 10),
-		report.AtMost("first time", "RS256", "%.2f", 1.15, 1.2).InBrief(),
-		report.AtMost("heap", "", "%.1f", 1, 2),
-		report.AtMost("first time", "EdDSA", "%.2f", 1.10, 1.01).InBrief(),
-		report.AtMost("keys", "", "%.1f", 1, 1).InBrief(),
-	}))))
-}
-
 func TestTheTablesMarkWhatFallsShort(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -91,25 +72,4 @@ func TestADocumentKeepsAllButItsTable(t *testing.T) {
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "a\n"+begin+"z\n", string(content))
-}
-
-func TestTheChartIsWellFormedForLightAndDark(t *testing.T) {
-	t.Parallel()
-	chart, err := report.Chart([]report.Panel{{Algorithm: "ES256", Bars: []report.Bar{
-		{Label: "signature alone", Kind: report.Bare, Times: 1}, {Label: "certbound, seen", Kind: report.Ours, Times: 0.0213},
-		{Label: "another", Kind: report.Other, Times: 2.5},
-	}}}, "AMD <EPYC>", "go1.26")
-	require.NoError(t, err)
-	decoder := xml.NewDecoder(strings.NewReader(chart))
-	for {
-		_, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		require.NoError(t, err)
-	}
-	for _, text := range []string{"@media (prefers-color-scheme: dark)", "0.021 ×", "2.50 ×", "AMD &lt;EPYC&gt;", `class="ours"`} {
-		require.Contains(t, chart, text)
-	}
-	require.NotContains(t, chart, "ZgotmplZ")
 }

@@ -1,4 +1,4 @@
-// Package report says what was measured: a table of targets and results, and a chart.
+// Package report says what was measured: a table of targets and results.
 package report
 
 import (
@@ -13,7 +13,6 @@ import (
 type Row struct {
 	Work, Target string
 	Results      []Result
-	Brief        bool // also in the short table
 }
 
 // A Result is what was measured of one of the things that a row is about.
@@ -40,12 +39,6 @@ func NewRow(work, target, of, result string, met bool) Row {
 	return Row{Work: work, Target: target, Results: []Result{{of, result, met}}}
 }
 
-// InBrief returns the row as one that is in the short table too.
-func (r Row) InBrief() Row {
-	r.Brief = true
-	return r
-}
-
 // AtMost makes a row of a number and the largest that will do. The format is for both of them.
 func AtMost(work, of, format string, bound, measured float64) Row {
 	return NewRow(work, "at most "+fmt.Sprintf(format, bound), of, fmt.Sprintf(format, measured), measured <= bound)
@@ -70,40 +63,6 @@ func Merge(rows []Row) []Row {
 		all = slices.Insert(all, after, r)
 	}
 	return all
-}
-
-// Brief returns the rows of the short table, and every row that falls short. Those of one work are one, with what each of its
-// targets is of.
-func Brief(rows []Row) []Row {
-	targets := make(map[string]int) // by work
-	for _, r := range rows {
-		targets[r.Work]++
-	}
-	var all []Row
-	for _, r := range rows {
-		if !r.Brief && r.Met() {
-			continue
-		}
-		if targets[r.Work] > 1 {
-			r.Target = r.of() + ": " + r.Target
-		}
-		if i := slices.IndexFunc(all, func(other Row) bool { return other.Work == r.Work }); i >= 0 {
-			all[i].Target += "; " + r.Target
-			all[i].Results = slices.Concat(all[i].Results, r.Results)
-			continue
-		}
-		all = append(all, r)
-	}
-	return all
-}
-
-// of names what a row is about.
-func (r Row) of() string {
-	var names []string
-	for _, result := range r.Results {
-		names = append(names, result.Of)
-	}
-	return strings.Join(names, ", ")
 }
 
 // Print writes the rows for a terminal, and marks those that fall short.

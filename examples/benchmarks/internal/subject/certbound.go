@@ -22,12 +22,15 @@ func NewGuard(issuer *Issuer, transport http.RoundTripper) (*Guard, error) {
 	return newGuard(jwks.Config{Issuer: issuer.Issuer(), Audiences: []string{Audience}, Transport: transport})
 }
 
-func newGuard(config jwks.Config) (*Guard, error) {
+func newGuard(config jwks.Config) (*Guard, error) { return newGuardWith(config, nil) }
+
+// newGuardWith returns a guard that also takes tokens with proofs, unless they are nil.
+func newGuardWith(config jwks.Config, proofs binding.ProofVerifier) (*Guard, error) {
 	tokens, err := jwks.New(config)
 	if err != nil {
 		return nil, err
 	}
-	guard, err := binding.New(binding.Config{Tokens: tokens})
+	guard, err := binding.New(binding.Config{Tokens: tokens, Proofs: proofs})
 	if err != nil {
 		return nil, errors.Join(err, tokens.Close())
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -43,6 +44,7 @@ func Forward(encoding forwarded.Format, certificate *x509.Certificate) (*http.Re
 		return nil, nil, err
 	}
 	r := NewRequest("token", certificate)
+	r = r.WithContext(forwarded.PeerContext(r.Context(), net.TCPAddrFromAddrPort(netip.MustParseAddrPort(r.RemoteAddr))))
 	r.TLS = nil
 	r.Header.Set(header, value)
 	return r, source, nil
@@ -66,6 +68,8 @@ func encode(encoding forwarded.Format, certificate *x509.Certificate) (string, e
 		return base64.StdEncoding.EncodeToString([]byte(text)), nil
 	case forwarded.XFCC:
 		return "Hash=" + hex.EncodeToString(digest[:]) + `;Cert="` + escaped + `"`, nil
+	case forwarded.XFCCJSON:
+		return `[{"hash":"` + hex.EncodeToString(digest[:]) + `","cert":"` + strings.ReplaceAll(text, "\n", `\n`) + `"}]`, nil
 	case forwarded.SHA256Hex:
 		return hex.EncodeToString(digest[:]), nil
 	case forwarded.SHA256Base64:

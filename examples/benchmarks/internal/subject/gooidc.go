@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/certbound/certbound/binding/bindingtest"
 )
 
 type goOIDCClaims struct {
@@ -16,7 +18,7 @@ type goOIDCClaims struct {
 // newGoOIDC: it verifies ID tokens, and is widely used for access tokens. Its key set is fetched with the first token.
 func newGoOIDC(ctx context.Context, issuer *Issuer) (func(*http.Request) error, error) {
 	client := &http.Client{Transport: issuer.Transport()}
-	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, client), issuer.JWKSURL())
+	keys := oidc.NewRemoteKeySet(oidc.ClientContext(ctx, client), issuer.URL(bindingtest.JWKSPath))
 	verifier := oidc.NewVerifier(issuer.Issuer(), keys, &oidc.Config{
 		ClientID:             Audience,
 		SupportedSigningAlgs: []string{issuer.Algorithm},

@@ -26,6 +26,7 @@ func main() {
 	if os.Args[1] == "refuse" {
 		status = http.StatusUnauthorized
 	}
+	fmt.Println("this is what it says")
 	err := http.ListenAndServeTLS(os.Args[2], os.Args[3], os.Args[4],
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	fmt.Fprintln(os.Stderr, err)

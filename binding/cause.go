@@ -1,0 +1,69 @@
+package binding
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A claimError is the Cause of a refusal by a claim: it names the claim, what
+// this server expected of it and the option that says so, and never the claim's
+// value. Its text is made when somebody reads it.
+type claimError struct {
+	claim    string
+	problem  string
+	expected []string // what this server expects; nil where no option says
+	option   string
+}
+
+const (
+	malformedClaim = "has the wrong type or form"
+	missingClaim   = "is missing"
+	nullClaim      = "is null or an empty list"
+	otherClaim     = "is not as expected"
+)
+
+func (e *claimError) Error() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "binding: the claim %s %s", e.claim, e.problem)
+	for i, expected := range e.expected {
+		separator := " or"
+		if i == 0 {
+			separator = ", and must be"
+		}
+		fmt.Fprintf(&text, "%s %q", separator, expected)
+	}
+	if e.option != "" {
+		fmt.Fprintf(&text, " (%s)", e.option)
+	}
+	return text.String()
+}
+
+func badClaim(name, problem string) *Error {
+	return &Error{Reason: ReasonTokenClaims, Cause: &claimError{claim: name, problem: problem}}
+}
+
+// wrongIssuer tells the mistakes apart that people make: another issuer, and
+// the same with a slash too many or too few at its end.
+func (c *Claims) wrongIssuer(expected string) *Error {
+	problem := otherClaim
+	switch {
+	case c.issuer == "":
+		problem = missingClaim
+	case strings.TrimRight(c.issuer, "/") == strings.TrimRight(expected, "/"):
+		problem = "differs only in slashes at its end"
+	}
+	return &Error{Reason: ReasonTokenIssuer, Cause: &claimError{
+		claim: "iss", problem: problem, expected: []string{expected}, option: "compared exactly: option Issuer",
+	}}
+}
+
+func (c *Claims) wrongAudience(expected []string) *Error {
+	problem, option := "does not name this resource server", "compared exactly: option Audiences"
+	if c.audience == nil {
+		problem = missingClaim
+		option += "; for an issuer whose JWTs have no aud, see IntrospectJWTsWithoutAudience of introspection.FormsConfig"
+	}
+	return &Error{Reason: ReasonTokenAudience, Cause: &claimError{
+		claim: "aud", problem: problem, expected: expected, option: option,
+	}}
+}

@@ -1,0 +1,125 @@
+package introspection_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/fips140"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/jwks/dpop"
+)
+
+func newKey(t *testing.T) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	return key
+}
+
+// proven sends a token under the scheme DPoP, with a proof by the key.
+func proven(t *testing.T, token string, key crypto.Signer) *http.Request {
+	t.Helper()
+	r := from(bearer(token), nil)
+	proof, err := bindingtest.NewProof(bindingtest.ProofSpec{Key: key, URL: "https://api.example/accounts", Token: token})
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "DPoP "+token)
+	r.Header.Set("DPoP", proof)
+	return r
+}
+
+// unsigned does so without the key: its JWK is in a header that was seen, and the signature is nonsense. It costs nothing to
+// make.
+func unsigned(token, header string) *http.Request {
+	hash := sha256.Sum256([]byte(token))
+	claims := fmt.Appendf(nil, `{"jti":%q,"htm":"GET","htu":"https://api.example/accounts","iat":%d,"ath":%q}`,
+		token, time.Now().Unix(), base64.RawURLEncoding.EncodeToString(hash[:]))
+	r := from(bearer(token), nil)
+	r.Header.Set("Authorization", "DPoP "+token)
+	r.Header.Set("DPoP", header+"."+base64.RawURLEncoding.EncodeToString(claims)+"."+strings.Repeat("A", 86))
+	return r
+}
+
+// M/408 for clients that are known by a key: 4,000 made-up tokens a second, while the server takes 50 ms for each.
+func TestHonestProofsInAFlood(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	honest := make(map[string]crypto.Signer)
+	for n := range 10 {
+		honest[fmt.Sprint(n)] = newKey(t)
+	}
+	headerOf := func(key crypto.Signer) string {
+		header, _, _ := strings.Cut(proven(t, "t", key).Header.Get("DPoP"), ".")
+		return header
+	}
+	thief, victim := headerOf(newKey(t)), headerOf(honest["0"])
+	for name, test := range map[string]struct {
+		header    string // of the flood's proofs
+		newTokens bool   // whether the honest bring a new one each time
+	}{
+		"M/408 another key, tokens that are known":      {thief, false},
+		"M/408 another key, new tokens":                 {thief, true},
+		"M/408 a victim's public key, tokens are known": {victim, false},
+		"M/408 a victim's public key, new tokens":       {victim, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				takes := 50 * time.Millisecond
+				s := &server{}
+				s.answer = func(_ *http.Request, token string) (*http.Response, error) {
+					time.Sleep(takes)
+					client, isGood := strings.CutPrefix(token, "good-")
+					if !isGood {
+						return reply(http.StatusOK, `{"active":false}`), nil
+					}
+					client, _, _ = strings.Cut(client, "-")
+					thumbprint, err := bindingtest.KeyThumbprint(honest[client].Public())
+					if err != nil {
+						return nil, err
+					}
+					return reply(http.StatusOK, text(good(members{"token_type": "DPoP", "cnf": members{"jkt": thumbprint}}))), nil
+				}
+				c := config(s)
+				c.ActiveFor = 500 * time.Millisecond // so that what is known is asked about again
+				proofs, err := dpop.New(dpop.Config{Origins: []string{"https://api.example"}})
+				require.NoError(t, err)
+				guard := newGuard(t, binding.Config{Tokens: newVerifier(t, c), Proofs: proofs})
+				ask := func(client string, n int) bool {
+					if !test.newTokens {
+						n = 0
+					}
+					token := fmt.Sprintf("good-%s-%d", client, n)
+					_, err := guard.Check(proven(t, token, honest[client]))
+					return err == nil
+				}
+				for client := range honest {
+					require.True(t, ask(client, 0))
+				}
+				lasts := time.Second
+				if soaks {
+					lasts = 20 * time.Second
+				}
+				requireServedInAFlood(t, lasts, slices.Collect(maps.Keys(honest)), ask, func(n int) {
+					_, _ = guard.Check(unsigned(fmt.Sprint("made-up-", n), test.header))
+				})
+			})
+		})
+	}
+}

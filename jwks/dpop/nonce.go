@@ -1,0 +1,87 @@
+package dpop
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// nonces are those of a server: what they say is a step of time, and that nobody
+// without a key could have said it before (RFC 9449 §8, §11.2). They need no
+// memory, and are the same on all replicas with the same keys and origins.
+type nonces struct {
+	keys    [][]byte
+	origins string // nonces of another server are not ours, even by the same key (RFC 9449 §9)
+	step    int64  // seconds
+
+	current atomic.Pointer[nonceSet]
+}
+
+// A nonceSet is what is accepted during one step.
+type nonceSet struct {
+	step     int64
+	accepted []nonce // the newest of the first key at the front
+}
+
+type nonce struct {
+	text  string
+	step  int64
+	stale bool
+}
+
+func newNonces(keys [][]byte, origins []string, lifetime time.Duration) *nonces {
+	sorted := slices.Sorted(slices.Values(origins))
+	return &nonces{
+		keys:    keys,
+		origins: strings.Join(slices.Compact(sorted), " "),
+		step:    int64(lifetime/time.Second) / nonceSteps,
+	}
+}
+
+// at returns what is accepted at a time: the step's nonces, those of the four
+// before it, and the next one's, which a replica whose clock is ahead may have
+// given.
+func (n *nonces) at(now time.Time) *nonceSet {
+	step := now.Unix() / n.step
+	if set := n.current.Load(); set != nil && set.step == step {
+		return set
+	}
+	set := &nonceSet{step: step}
+	for i, key := range n.keys {
+		for age := range int64(nonceSteps) {
+			set.accepted = append(set.accepted, nonce{n.make(key, step-age), step - age, i > 0 || age > 0})
+		}
+		set.accepted = append(set.accepted, nonce{n.make(key, step+1), step + 1, i > 0})
+	}
+	n.current.Store(set)
+	return set
+}
+
+// make makes the nonce of a step: 128 bits of a MAC, 22 characters.
+func (n *nonces) make(key []byte, step int64) string {
+	mac := hmac.New(sha256.New, key)
+	_, _ = mac.Write([]byte("certbound DPoP-Nonce\x00" + n.origins + "\x00"))
+	_, _ = mac.Write(binary.BigEndian.AppendUint64(nil, uint64(step)))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:22]
+}
+
+// newest is the one to give to clients.
+func (s *nonceSet) newest() string { return s.accepted[0].text }
+
+// find returns the nonce of that text. A nonce is no secret: who wants one asks.
+func (s *nonceSet) find(text []byte) (nonce, bool) {
+	for _, n := range s.accepted {
+		if n.text == string(text) {
+			return n, true
+		}
+	}
+	return nonce{}, false
+}
+
+// until returns the second at which nonces of a step are accepted no more.
+func (n *nonces) until(step int64) int64 { return (step + nonceSteps) * n.step }

@@ -1,0 +1,200 @@
+package dpop_test
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks/dpop"
+)
+
+func key(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
+
+func withNonces(keys ...[]byte) func(*dpop.Config) {
+	return func(c *dpop.Config) { c.RequireNonce, c.NonceKeys = true, keys }
+}
+
+// withNonce is a good proof with a nonce.
+func withNonce(nonce string) string { return signed(goodClaims().with("nonce", quote(nonce))) }
+
+func TestNonces(t *testing.T) {
+	t.Parallel()
+	t.Run("L/355 none in the proof", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, withNonces(key(1)))
+		requireRefused(t, v, get(signed(goodClaims())), binding.ReasonProofNonceMissing)
+		requireRefused(t, v, get(), binding.ReasonProofMissing)
+		require.Regexp(t, regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`), v.Nonce())
+	})
+	t.Run("L/356 not ours, or too old", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		v := newVerifier(t, withNonces(key(1)), withClock(c))
+		another := newVerifier(t, withNonces(key(1)), withClock(c), func(c *dpop.Config) { c.Origins = []string{"https://other.example"} })
+		anothers := newVerifier(t, withNonces(key(2)), withClock(c))
+		own := newVerifier(t, func(c *dpop.Config) { c.RequireNonce = true }, withClock(c))
+		good := v.Nonce()
+		for _, nonce := range []string{"", " x", "eyJ7S_zG.eyJH0-Z.HX4w-7v", another.Nonce(), anothers.Nonce(), own.Nonce(), good + "A", good[:21], " " + good} {
+			requireRefused(t, v, get(withNonce(nonce)), binding.ReasonProofNonce)
+		}
+		requireAccepted(t, own, get(withNonce(own.Nonce())))
+		forgetful := newVerifier(t, withNonces(key(1)), func(c *dpop.Config) { c.DangerouslyAcceptReplays = true })
+		requireRefused(t, forgetful, get(withNonce(anothers.Nonce())), binding.ReasonProofNonce)
+		c.add(4 * time.Minute)
+		requireAccepted(t, v, get(withNonce(good)))
+		c.add(time.Minute)
+		requireRefused(t, v, get(withNonce(good)), binding.ReasonProofNonce)
+	})
+	t.Run("L/357 an iat far off", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, withNonces(key(1)))
+		for _, off := range []time.Duration{-time.Hour, time.Hour, 0} {
+			requireAccepted(t, v, get(signed(goodClaims().with("nonce", quote(v.Nonce())).with("iat", fmt.Sprint(noon.Add(off).Unix())))))
+		}
+		requireRefused(t, v, get(signed(goodClaims().with("nonce", quote(v.Nonce())).with("iat", ""))), binding.ReasonProofClaims)
+		requireRefused(t, v, get(signed(goodClaims().with("nonce", quote(v.Nonce())).with("exp", "1"))), binding.ReasonProofExpired)
+	})
+	t.Run("L/358 replicas and rotation", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		one, two := key(1), key(2)
+		old, first := newVerifier(t, withNonces(one), withClock(c)), newVerifier(t, withNonces(one, two), withClock(c))
+		second, last := newVerifier(t, withNonces(two, one), withClock(c)), newVerifier(t, withNonces(two), withClock(c))
+		nonce := old.Nonce()
+		require.Equal(t, nonce, first.Nonce())
+		require.Equal(t, second.Nonce(), last.Nonce())
+		require.NotEqual(t, nonce, last.Nonce())
+		one[0] = 9 // the keys were copied
+		for _, v := range []*dpop.Verifier{old, first, second} {
+			requireAccepted(t, v, get(withNonce(nonce)))
+		}
+		requireAccepted(t, first, get(withNonce(last.Nonce())))
+		requireRefused(t, last, get(withNonce(nonce)), binding.ReasonProofNonce)
+		c.add(time.Minute)
+		require.Equal(t, newVerifier(t, withNonces(key(1)), withClock(c)).Nonce(), old.Nonce())
+	})
+	t.Run("the origins' order and writing change nothing", func(t *testing.T) {
+		t.Parallel()
+		a := newVerifier(t, withNonces(key(1)), func(c *dpop.Config) { c.Origins = []string{origin, "https://b.example"} })
+		b := newVerifier(t, withNonces(key(1)), func(c *dpop.Config) { c.Origins = []string{"https://B.example:443/", origin, origin} })
+		require.Equal(t, a.Nonce(), b.Nonce())
+	})
+	t.Run("L/359 the newest and older ones", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		v := newVerifier(t, withNonces(key(1), key(2)), withClock(c))
+		ahead := newClock()
+		ahead.add(time.Minute)
+		replica := newVerifier(t, withNonces(key(1)), withClock(ahead))
+		other := newVerifier(t, withNonces(key(2)), withClock(c))
+		stale := func(nonce string) bool {
+			proof, err := use(t, v, get(withNonce(nonce)))
+			require.NoError(t, err)
+			return proof.Stale
+		}
+		old := v.Nonce()
+		require.False(t, stale(old))
+		require.False(t, stale(replica.Nonce()), "of a replica whose clock is ahead")
+		require.True(t, stale(other.Nonce()), "by a key that makes none any more")
+		c.add(time.Minute)
+		require.NotEqual(t, old, v.Nonce())
+		require.True(t, stale(old))
+		require.False(t, stale(v.Nonce()))
+		ahead.add(2 * time.Minute)
+		requireRefused(t, v, get(withNonce(replica.Nonce())), binding.ReasonProofNonce)
+	})
+	t.Run("a proof is good once, for as long as its nonce is", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		v := newVerifier(t, withNonces(key(1)), withClock(c))
+		proof := withNonce(v.Nonce())
+		requireAccepted(t, v, get(proof))
+		for range 299 {
+			requireRefused(t, v, get(proof), binding.ReasonProofReplayed)
+			c.add(time.Second)
+		}
+		c.add(time.Second)
+		requireRefused(t, v, get(proof), binding.ReasonProofNonce)
+		require.Equal(t, 4*time.Minute, v.Stats().Window)
+	})
+	t.Run("the memory is too small", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		v := newVerifier(t, withNonces(key(1)), withClock(c), func(c *dpop.Config) { c.MaxProofs = 1000 })
+		old := v.Nonce()
+		for n := range 1050 {
+			if n%10 == 0 {
+				c.add(2 * time.Second)
+			}
+			requireAccepted(t, v, get(withNonce(v.Nonce())))
+		}
+		require.Less(t, v.Stats().Window, 4*time.Minute)
+		_, err := v.ReadProof(get(withNonce(old)), token)
+		require.Error(t, err, "before the token is known: of an opaque one nothing could be told behind it")
+		require.Equal(t, binding.ReasonProofNonce, binding.AsError(err).Reason)
+	})
+	t.Run("a store remembers for as long as the nonce is good, the leeway and the way to it", func(t *testing.T) {
+		t.Parallel()
+		s := &store{now: newClock().Now, until: make(map[[32]byte]time.Time)}
+		v := newVerifier(t, withNonces(key(1)), func(c *dpop.Config) { c.Replays = s })
+		requireAccepted(t, v, get(withNonce(v.Nonce())))
+		require.Equal(t, []time.Duration{5*time.Minute + 36*time.Second}, s.ttls)
+		require.Equal(t, 4*time.Minute, v.Stats().Window)
+	})
+	t.Run("a restart", func(t *testing.T) {
+		t.Parallel()
+		for name, test := range map[string]struct {
+			change func(*dpop.Config)
+			want   binding.Reason // of a proof that the process before has accepted
+		}{
+			"without nonces":     {func(*dpop.Config) {}, accepted},
+			"keys that are kept": {withNonces(key(1)), accepted},
+			"keys of a process":  {withNonces(), binding.ReasonProofNonce},
+		} {
+			before, after := newVerifier(t, test.change), newVerifier(t, test.change)
+			proof := withNonce(before.Nonce())
+			requireAccepted(t, before, get(proof))
+			_, err := use(t, after, get(proof))
+			if test.want == accepted {
+				require.NoError(t, err, name)
+				continue
+			}
+			require.Error(t, err, name)
+			require.Equal(t, test.want, binding.AsError(err).Reason, name)
+		}
+	})
+	t.Run("L/378 a nonce that grows too old while the token is verified", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		s := &store{now: c.Now, until: make(map[[32]byte]time.Time)}
+		v := newVerifier(t, withNonces(key(1)), withClock(c), func(c *dpop.Config) { c.Replays = s })
+		proof, err := v.ReadProof(get(withNonce(v.Nonce())), token)
+		require.NoError(t, err)
+		c.add(5*time.Minute + time.Second)
+		err = proof.Prove(t.Context())
+		require.Error(t, err)
+		require.Equal(t, binding.ReasonProofNonce, binding.AsError(err).Reason)
+		require.Empty(t, s.ttls)
+	})
+	t.Run("another lifetime", func(t *testing.T) {
+		t.Parallel()
+		c := newClock()
+		v := newVerifier(t, withNonces(key(1)), withClock(c), func(c *dpop.Config) { c.NonceLifetime = 30 * time.Second })
+		nonce := v.Nonce()
+		c.add(24 * time.Second)
+		requireAccepted(t, v, get(withNonce(nonce)))
+		c.add(6 * time.Second)
+		requireRefused(t, v, get(withNonce(nonce)), binding.ReasonProofNonce)
+	})
+}
+
+// A nonce is made once a minute, and not for each request.
+func TestNonceIsMadeOnce(t *testing.T) {
+	v := newVerifier(t, withNonces(key(1)))
+	require.Zero(t, testing.AllocsPerRun(100, func() { v.Nonce() }))
+}

@@ -1,0 +1,496 @@
+package jwks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/binding"
+	"github.com/certbound/certbound/jwks"
+)
+
+// Issuers that come and go: in memory, at a clock that is set.
+
+// A town is many issuers, and the function that knows some of them.
+type town struct {
+	mu      sync.Mutex
+	issuers map[string]*faultIssuer // by host
+	asked   map[string]int          // Config, by issuer
+	change  func(*jwks.Config)
+	fail    error
+}
+
+func newTown() *town {
+	return &town{issuers: make(map[string]*faultIssuer), asked: make(map[string]int), change: func(*jwks.Config) {}}
+}
+
+// tenant adds an issuer with a key.
+func (w *town) tenant(name string) (*faultIssuer, faultKey) {
+	key := newFaultKey(name)
+	issuer := newFaultIssuer("https://"+name+".example", key)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.issuers[name+".example"] = issuer
+	return issuer, key
+}
+
+func (w *town) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	issuer := w.issuers[r.URL.Host]
+	w.mu.Unlock()
+	if issuer == nil {
+		return nil, errors.New("no such host")
+	}
+	recorder := httptest.NewRecorder()
+	issuer.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
+}
+
+var errUnknown = &binding.Error{Reason: binding.ReasonTokenIssuer}
+
+func (w *town) config(_ context.Context, issuer string) (jwks.Config, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked[issuer]++
+	if w.fail != nil {
+		return jwks.Config{}, w.fail
+	}
+	if !strings.HasSuffix(issuer, ".example") {
+		return jwks.Config{}, errUnknown
+	}
+	c := jwks.Config{
+		Issuer: issuer, Audiences: []string{faultAudience}, Transport: w, Clock: func() time.Time { return faultNoon },
+	}
+	w.change(&c)
+	return c, nil
+}
+
+func (w *town) timesAsked(issuer string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked[issuer]
+}
+
+func (w *town) verifier(t *testing.T, changes ...func(*jwks.IssuersConfig)) *jwks.DynamicIssuers {
+	t.Helper()
+	config := jwks.IssuersConfig{Config: w.config}
+	for _, change := range changes {
+		change(&config)
+	}
+	d, err := jwks.ByIssuerFunc(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+func accepted(t *testing.T, v binding.TokenVerifier, token string) {
+	t.Helper()
+	_, err := v.VerifyToken(t.Context(), token)
+	require.NoError(t, err, "cause: %v", errorCause(err))
+}
+
+func refusedFor(t *testing.T, v binding.TokenVerifier, token string, reason binding.Reason) *binding.Error {
+	t.Helper()
+	_, err := v.VerifyToken(t.Context(), token)
+	require.Error(t, err)
+	require.Equal(t, reason, binding.AsError(err).Reason, "cause: %v", errorCause(err))
+	return binding.AsError(err)
+}
+
+func TestDynamicIssuers(t *testing.T) {
+	t.Run("each by its own keys", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, bankKey := w.tenant("bank")
+			shop, shopKey := w.tenant("shop")
+			d := w.verifier(t)
+			require.NoError(t, d.Ready())
+			for range 2 {
+				accepted(t, d, bankKey.token(bank.url))
+				accepted(t, d, shopKey.token(shop.url))
+				refusedFor(t, d, faultKey{id: shopKey.id, private: bankKey.private}.token(shop.url), binding.ReasonTokenSignature)
+				refusedFor(t, d, bankKey.token(bank.url, "aud", "another"), binding.ReasonTokenAudience)
+			}
+			require.Equal(t, 1, w.timesAsked(bank.url))
+			require.Equal(t, 1, w.timesAsked(shop.url))
+			require.Equal(t, 1, bank.fetches())
+			require.NoError(t, d.Close())
+			require.NoError(t, d.Close(), "twice")
+			require.ErrorIs(t, d.Ready(), jwks.ErrClosed)
+			require.ErrorIs(t, refusedFor(t, d, bankKey.token(bank.url), binding.ReasonKeysUnavailable), jwks.ErrClosed)
+		})
+	})
+
+	t.Run("one call however many tokens", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					time.Sleep(time.Second)
+					return w.config(ctx, issuer)
+				}
+			})
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { accepted(t, d, key.token(bank.url)) })
+			}
+			all.Wait()
+			require.Equal(t, 1, w.timesAsked(bank.url))
+			require.Equal(t, 1, bank.fetches())
+		})
+	})
+
+	t.Run("the request that asks goes away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					select {
+					case <-ctx.Done():
+						return jwks.Config{}, ctx.Err()
+					case <-time.After(time.Second):
+					}
+					return w.config(ctx, issuer)
+				}
+			})
+			ctx, leave := context.WithCancel(t.Context())
+			first := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(ctx, key.token(bank.url))
+				first <- err
+			}()
+			synctest.Wait()
+			second := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), key.token(bank.url))
+				second <- err
+			}()
+			synctest.Wait()
+			leave()
+			require.Equal(t, binding.ReasonCanceled, binding.AsError(<-first).Reason)
+			require.NoError(t, <-second)
+		})
+	})
+}
+
+func TestDynamicIssuersThatAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		d := w.verifier(t)
+		stranger := newFaultKey("1")
+		const iss = "https://made.up"
+		for range 10 {
+			refusedFor(t, d, stranger.token(iss), binding.ReasonTokenIssuer)
+		}
+		require.Equal(t, 1, w.timesAsked(iss), "remembered")
+		time.Sleep(time.Minute)
+		refusedFor(t, d, stranger.token(iss), binding.ReasonTokenIssuer)
+		require.Equal(t, 2, w.timesAsked(iss), "for a minute")
+		d.Forget(iss)
+		refusedFor(t, d, stranger.token(iss), binding.ReasonTokenIssuer)
+		require.Equal(t, 3, w.timesAsked(iss))
+
+		never := w.verifier(t, func(c *jwks.IssuersConfig) { c.RefusedFor = -1 })
+		for range 3 {
+			refusedFor(t, never, stranger.token("https://another.one"), binding.ReasonTokenIssuer)
+		}
+		require.Equal(t, 3, w.timesAsked("https://another.one"))
+
+		long := "https://" + strings.Repeat("a", 3<<10) + ".example"
+		refusedFor(t, d, stranger.token(long), binding.ReasonTokenIssuer)
+		require.Zero(t, w.timesAsked(long))
+	})
+}
+
+// The function failed, or is wrong: that is no fault of the token's, and told.
+func TestDynamicIssuersWhoseFunctionFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		breaks func(*town)
+		says   string
+	}{
+		"an error of its own":        {func(w *town) { w.fail = errors.New("no database") }, "no database"},
+		"a Config of another issuer": {func(w *town) { w.change = func(c *jwks.Config) { c.Issuer += "/" } }, "another issuer"},
+		"a Config that is wrong":     {func(w *town) { w.change = func(c *jwks.Config) { c.Audiences = nil } }, "Audiences"},
+		"a reason of 503": {func(w *town) {
+			w.fail = &binding.Error{Reason: binding.ReasonUnavailable, Cause: errors.New("no database")}
+		}, "no database"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTown()
+				bank, key := w.tenant("bank")
+				d := w.verifier(t)
+				test.breaks(w)
+				for n := range 3 {
+					refusal := refusedFor(t, d, key.token(bank.url), binding.ReasonUnavailable)
+					require.ErrorContains(t, refusal.Cause, test.says)
+					require.NotContains(t, refusal.Cause.Error(), bank.url)
+					require.Equal(t, n+1, w.timesAsked(bank.url), "not remembered")
+				}
+				require.Zero(t, bank.fetches()+bank.metadataReads())
+				w.mu.Lock()
+				w.fail, w.change = nil, func(*jwks.Config) {}
+				w.mu.Unlock()
+				accepted(t, d, key.token(bank.url))
+			})
+		})
+	}
+
+	t.Run("it panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			var calls atomic.Int64
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					if calls.Add(1) == 1 {
+						panic("mine")
+					}
+					return w.config(ctx, issuer)
+				}
+			})
+			require.PanicsWithValue(t, "mine", func() { _, _ = d.VerifyToken(t.Context(), key.token(bank.url)) })
+			accepted(t, d, key.token(bank.url))
+		})
+	})
+}
+
+func TestDynamicIssuersThatAreIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		bank, bankKey := w.tenant("bank")
+		shop, shopKey := w.tenant("shop")
+		d := w.verifier(t)
+		accepted(t, d, shopKey.token(shop.url))
+		for range 59 {
+			accepted(t, d, bankKey.token(bank.url))
+			time.Sleep(time.Minute)
+		}
+		require.Equal(t, 1, w.timesAsked(shop.url))
+		time.Sleep(10 * time.Minute)
+		fetches := shop.fetches()
+		time.Sleep(20 * time.Minute)
+		require.Equal(t, fetches, shop.fetches(), "an idle issuer is not asked for its keys")
+		accepted(t, d, bankKey.token(bank.url))
+		require.Equal(t, 1, w.timesAsked(bank.url))
+		accepted(t, d, shopKey.token(shop.url))
+		require.Equal(t, 2, w.timesAsked(shop.url), "asked anew, though the token was seen")
+
+		// A tenant that is removed.
+		d.Forget(shop.url)
+		w.mu.Lock()
+		w.fail = errUnknown
+		w.mu.Unlock()
+		refusedFor(t, d, shopKey.token(shop.url), binding.ReasonTokenIssuer)
+		accepted(t, d, bankKey.token(bank.url))
+	})
+}
+
+func TestDynamicIssuersAreBounded(t *testing.T) {
+	t.Run("MaxIssuers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			d := w.verifier(t, func(c *jwks.IssuersConfig) { c.MaxIssuers = 3 })
+			tokens := make([]string, 4)
+			issuers := make([]*faultIssuer, 4)
+			for n := range 3 {
+				issuer, key := w.tenant(fmt.Sprint("tenant-", n))
+				tokens[n], issuers[n] = key.token(issuer.url), issuer
+				accepted(t, d, tokens[n])
+			}
+			time.Sleep(8 * time.Minute) // a sweep
+			accepted(t, d, tokens[0])
+			accepted(t, d, tokens[2])
+			time.Sleep(8 * time.Minute)
+			accepted(t, d, tokens[0])
+			accepted(t, d, tokens[2])
+
+			// Made-up tokens of one more take nobody's place.
+			last, key := w.tenant("tenant-3")
+			issuers[3], tokens[3] = last, key.token(last.url)
+			forged := faultKey{id: key.id, private: newFaultKey("").private}.token(last.url)
+			refusedFor(t, d, forged, binding.ReasonTokenSignature)
+			accepted(t, d, tokens[1])
+			require.Equal(t, 1, w.timesAsked(issuers[1].url))
+
+			// A good one takes that of the one that was idle longest.
+			time.Sleep(8 * time.Minute)
+			time.Sleep(8 * time.Minute)
+			accepted(t, d, tokens[0])
+			accepted(t, d, tokens[1])
+			accepted(t, d, tokens[3])
+			accepted(t, d, tokens[0])
+			accepted(t, d, tokens[1])
+			require.Equal(t, 1, w.timesAsked(issuers[0].url))
+			require.Equal(t, 1, w.timesAsked(issuers[1].url))
+			accepted(t, d, tokens[2])
+			require.Equal(t, 2, w.timesAsked(issuers[2].url))
+		})
+	})
+
+	t.Run("a flood of made-up issuers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			late, lateKey := w.tenant("late")
+			d := w.verifier(t)
+			accepted(t, d, key.token(bank.url))
+			stranger := newFaultKey("1")
+			var all sync.WaitGroup
+			for n := range 5_000 { // which the function takes for real ones
+				all.Go(func() {
+					_, err := d.VerifyToken(t.Context(), stranger.token(fmt.Sprintf("https://made-up-%d.example", n)))
+					require.Equal(t, 503, binding.AsError(err).StatusCode())
+				})
+				if n%100 == 0 {
+					accepted(t, d, key.token(bank.url, "jti", fmt.Sprint(n)))
+				}
+			}
+			all.Wait()
+			accepted(t, d, key.token(bank.url))
+			accepted(t, d, lateKey.token(late.url))
+			require.Equal(t, 1, w.timesAsked(bank.url))
+			require.Equal(t, 1, bank.fetches())
+		})
+	})
+
+	t.Run("calls of the function", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			release := make(chan struct{})
+			var calls atomic.Int64
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					if issuer != bank.url {
+						calls.Add(1)
+						<-release
+					}
+					return w.config(ctx, issuer)
+				}
+			})
+			accepted(t, d, key.token(bank.url))
+			var all sync.WaitGroup
+			for n := range 64 {
+				all.Go(func() {
+					refusedFor(t, d, key.token(fmt.Sprintf("https://%d.made.up", n)), binding.ReasonTokenIssuer)
+				})
+			}
+			synctest.Wait()
+			refusal := refusedFor(t, d, key.token("https://one.more"), binding.ReasonUnavailable)
+			require.ErrorContains(t, refusal.Cause, "too many")
+			require.EqualValues(t, 64, calls.Load())
+			accepted(t, d, key.token(bank.url, "jti", "another"))
+			close(release)
+			all.Wait()
+		})
+	})
+}
+
+// Tenants with one key set share its fetches, but only if all that decides them
+// is the same.
+func TestDynamicIssuersShareKeys(t *testing.T) {
+	all := newFaultKey("1")
+	const host = "keys"
+	for name, test := range map[string]struct {
+		change  func(tenant int, w *town, c *jwks.Config)
+		fetches int
+	}{
+		"the same":             {func(int, *town, *jwks.Config) {}, 1},
+		"other audiences":      {func(n int, _ *town, c *jwks.Config) { c.Audiences = append(c.Audiences, fmt.Sprint(n)) }, 1},
+		"another URL":          {func(n int, _ *town, c *jwks.Config) { c.URL += fmt.Sprint("?tenant=", n) }, 10},
+		"another Transport":    {func(_ int, w *town, c *jwks.Config) { c.Transport = &wrapped{w} }, 10},
+		"one that is a func":   {func(_ int, w *town, c *jwks.Config) { c.Transport = roundTrip(w.RoundTrip) }, 10},
+		"DangerouslyAllowHTTP": {func(n int, _ *town, c *jwks.Config) { c.DangerouslyAllowHTTP = n == 0 }, 2},
+		"another MaxBody":      {func(n int, _ *town, c *jwks.Config) { c.MaxBody = 1_000 + n }, 10},
+		"another MaxKeys":      {func(n int, _ *town, c *jwks.Config) { c.MaxKeys = 1 + n }, 10},
+		"another FetchTimeout": {func(n int, _ *town, c *jwks.Config) { c.FetchTimeout = time.Second + time.Duration(n) }, 10},
+		"another Fresh":        {func(n int, _ *town, c *jwks.Config) { c.Fresh = time.Hour + time.Duration(n) }, 10},
+		"another MaxStale":     {func(n int, _ *town, c *jwks.Config) { c.MaxStale = time.Hour + time.Duration(n) }, 10},
+		"another MaxWaiters":   {func(n int, _ *town, c *jwks.Config) { c.MaxWaiters = 10 + n }, 10},
+		"no URL":               {func(n int, w *town, c *jwks.Config) { c.URL, c.MetadataURL = "", "https://keys.example/metadata" }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTown()
+				keys, _ := w.tenant(host)
+				keys.publish(all)
+				var number atomic.Int64
+				w.change = func(c *jwks.Config) {
+					c.URL = "https://keys.example/jwks"
+					test.change(int(number.Add(1)-1), w, c)
+				}
+				d := w.verifier(t)
+				for n := range 10 {
+					iss := fmt.Sprintf("https://tenant-%d.example", n)
+					if test.fetches == 0 { // metadata of another issuer is no reason to share
+						refusedFor(t, d, all.token(iss), binding.ReasonKeysUnavailable)
+						continue
+					}
+					accepted(t, d, all.token(iss))
+				}
+				if test.fetches > 0 {
+					require.Equal(t, test.fetches, keys.fetches())
+				}
+			})
+		})
+	}
+
+	t.Run("until the last has gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			keys, _ := w.tenant(host)
+			keys.publish(all)
+			var mu sync.Mutex
+			told := make(map[string]int)
+			w.change = func(c *jwks.Config) {
+				c.URL = "https://keys.example/jwks"
+				c.Observe = func(e jwks.Event) {
+					mu.Lock()
+					defer mu.Unlock()
+					told[e.Issuer]++
+				}
+			}
+			d := w.verifier(t)
+			accepted(t, d, all.token("https://a.example"))
+			accepted(t, d, all.token("https://b.example"))
+			synctest.Wait()
+			d.Forget("https://a.example")
+			time.Sleep(10 * time.Minute)
+			mu.Lock()
+			require.Equal(t, map[string]int{"https://a.example": 1, "https://b.example": 1}, maps.Clone(told))
+			mu.Unlock()
+			accepted(t, d, all.token("https://b.example", "jti", "another"))
+			d.Forget("https://b.example")
+			fetches := keys.fetches()
+			time.Sleep(time.Hour)
+			require.Equal(t, fetches, keys.fetches())
+			accepted(t, d, all.token("https://b.example"))
+		})
+	})
+}
+
+type wrapped struct{ http.RoundTripper }
+
+func TestMistakesInIssuersConfig(t *testing.T) {
+	t.Parallel()
+	_, err := jwks.ByIssuerFunc(jwks.IssuersConfig{MaxIssuers: -1, IdleAfter: time.Second, RefusedFor: 25 * time.Hour})
+	require.Equal(t, []string{"Config", "IdleAfter", "MaxIssuers", "RefusedFor"}, mistakesOf(err))
+	_, err = jwks.ByIssuerFunc(jwks.IssuersConfig{
+		Config: newTown().config, MaxIssuers: 100_001, IdleAfter: 8 * 24 * time.Hour,
+	})
+	require.Equal(t, []string{"IdleAfter", "MaxIssuers"}, mistakesOf(err))
+}
