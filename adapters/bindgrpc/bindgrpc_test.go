@@ -144,7 +144,7 @@ func TestUnavailable(t *testing.T) {
 	})}))
 	for kind := range kinds {
 		site.refused(t, call(t, site.as(t, f.Holder), kind, "authorization", "Bearer t"), refusal{
-			code: codes.Unavailable, reason: "temporarily_unavailable", retry: true, message: "the access token cannot be verified at present",
+			code: codes.Unavailable, reason: "temporarily_unavailable", retry: 5, message: "the access token cannot be verified at present",
 		})
 	}
 }

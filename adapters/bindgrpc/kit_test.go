@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -222,7 +223,7 @@ type refusal struct {
 	message    string
 	reason     string // of the ErrorInfo; "" for none
 	challenges []string
-	retry      bool
+	retry      int // seconds; 0 for never
 }
 
 // unauthenticated is a refusal of a guard that knows no DPoP.
@@ -259,9 +260,9 @@ func (s *site) refused(t *testing.T, a answered, want refusal) {
 		}
 	}
 	assert.Equal(t, want.reason, reason)
-	if want.retry {
-		require.Equal(t, []string{"5"}, a.trailer["retry-after"])
-		require.EqualValues(t, 5, retry.GetRetryDelay().GetSeconds())
+	if want.retry > 0 {
+		require.Equal(t, []string{strconv.Itoa(want.retry)}, a.trailer["retry-after"])
+		require.EqualValues(t, want.retry, retry.GetRetryDelay().GetSeconds())
 	} else {
 		assert.Nil(t, retry)
 		assert.Empty(t, a.trailer["retry-after"])
