@@ -94,6 +94,7 @@ func TestCauseNamesTheLayer(t *testing.T) {
 		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="%zz"`, percent},
 		{forwarded.XFCC, "Hash=" + strings.Repeat("0", 64) + `;Cert="` + escape(text) + `"`, "Hash and Cert disagree"},
 		{forwarded.XFCC, "Hash=00", "not a SHA-256 digest"},
+		{forwarded.XFCCJSON, `[{"hash":"` + strings.Repeat("0", 64) + `","cert":"MAEA"}]`, pem},
 		{forwarded.SHA256Hex, "00", "not a SHA-256 digest"},
 		{forwarded.SHA256Base64, "AA==", "not a SHA-256 digest"},
 		{forwarded.SHA256Base64URL, "AA", "not a SHA-256 digest"},
@@ -103,8 +104,15 @@ func TestCauseNamesTheLayer(t *testing.T) {
 		require.ErrorContains(t, cause(t, err), c.want, "%s %q", c.encoding, c.value)
 		require.ErrorContains(t, cause(t, err), "X-Test-Cert, as Config.Format "+string(c.encoding))
 	}
-	_, err := read(sourceOf(t, forwarded.URLPEM), strings.ReplaceAll(text, "\n", " "))
-	require.ErrorContains(t, cause(t, err), "not percent-encoded: X-Test-Cert, as Config.Format url-pem; it is PEM as it stands")
+	for _, format := range []forwarded.Format{forwarded.URLPEM, forwarded.URLPEMChain} {
+		_, err := read(sourceOf(t, format), strings.ReplaceAll(text, "\n", " "))
+		require.ErrorContains(t, cause(t, err), "not percent-encoded: X-Test-Cert, as Config.Format "+string(format)+"; it is PEM as it stands")
+		_, err = read(sourceOf(t, format), "%zz")
+		require.NotContains(t, cause(t, err).Error(), "nginx", "what is malformed is no PEM as it stands")
+	}
+	_, err := read(sourceOf(t, forwarded.XFCC), "Hash="+strings.Repeat("0", 64)+",Hash="+strings.Repeat("0", 64))
+	requireReason(t, binding.ReasonForwardedAmbiguous, err)
+	require.NotContains(t, cause(t, err).Error(), "Config.Format", "the format is right")
 	_, err = read(sourceOf(t, forwarded.PEMSpaces), text)
 	require.NotContains(t, cause(t, err).Error(), "nginx", "PEM is right there, and something else is wrong")
 }
