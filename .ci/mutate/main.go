@@ -37,6 +37,8 @@ var targets = []target{
 	{folder: "binding/internal/grammar", tests: []string{"binding/internal/grammar"}},
 	{folder: "binding", tests: []string{"binding", "binding/introspection"}},
 	{folder: "binding/forwarded", tests: []string{"binding/forwarded"}},
+	{folder: "binding/introspection", tests: []string{"binding/introspection"}},
+	{folder: "binding/metadata", tests: []string{"binding/metadata", "binding/introspection", "jwks"}},
 	{folder: "jwks/internal/jws", tests: []string{"jwks/internal/jws", "jwks/dpop", "jwks/internal/keyset", "jwks"}},
 	{folder: "jwks/internal/keyset", tests: []string{"jwks/internal/keyset", "jwks"}},
 	{folder: "jwks", tests: []string{"jwks"}},
