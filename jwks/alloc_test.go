@@ -1,10 +1,12 @@
 package jwks_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -17,13 +19,22 @@ func TestAllocationsOfAVerification(t *testing.T) {
 		input, signature := signedPart(token)
 		first := as.verifier(t, func(c *jwks.Config) { c.SeenTokens = -1 })
 		seen := as.verifier(t)
-		allocations := func(v *jwks.Verifier) float64 {
+		byIssuer, err := jwks.ByIssuer(seen)
+		require.NoError(t, err)
+		byFunc, err := jwks.ByIssuerFunc(jwks.IssuersConfig{Config: func(context.Context, string) (jwks.Config, error) {
+			return jwks.Config{Issuer: as.Issuer(), Audiences: []string{as.Audience()}, Transport: as.Transport(), Clock: newClock().now}, nil
+		}})
+		require.NoError(t, err)
+		defer byFunc.Close()
+		allocations := func(v binding.TokenVerifier) float64 {
 			requireAccepted(t, v, token)
 			return leastAllocations(func() { _, _ = v.VerifyToken(t.Context(), token) })
 		}
 		signatureAlone := leastAllocations(func() { bare(key, alg, input, signature) })
 		require.LessOrEqual(t, allocations(first)-signatureAlone, 10.0, alg)
 		require.Zero(t, allocations(seen), alg)
+		require.Zero(t, allocations(byIssuer), alg)
+		require.Zero(t, allocations(byFunc), alg)
 	}
 }
 

@@ -1,7 +1,9 @@
 package jwks_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +136,27 @@ func TestByIssuerReady(t *testing.T) {
 	require.ErrorIs(t, err, jwks.ErrNotReady)
 	require.ErrorContains(t, err, b.Issuer())
 	require.NotContains(t, err.Error(), a.Issuer())
+}
+
+// A token of another issuer is told which there are, ten of them by name.
+func TestByIssuerSaysWhichThereAre(t *testing.T) {
+	t.Parallel()
+	token := newIssuer(t, bindingtest.Config{}).goodToken(t)
+	for issuers, last := range map[int]string{
+		1: `["https://as-1.example"]`, 10: `"https://as-10.example"]`, 11: `"https://as-10.example" "and 1 more"]`, 12: `"https://as-10.example" "and 2 more"]`,
+	} {
+		verifiers := make([]*jwks.Verifier, issuers)
+		for n := range verifiers {
+			issuer := newFaultIssuer(fmt.Sprintf("https://as-%d.example", n+1))
+			verifiers[n] = withOwnTransport(t, issuer).Verifier
+		}
+		all, err := jwks.ByIssuer(verifiers...)
+		require.NoError(t, err)
+		_, err = all.VerifyToken(t.Context(), token)
+		var refusal *binding.Error
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, binding.ReasonTokenIssuer, refusal.Reason)
+		require.Contains(t, refusal.Cause.Error(), `["https://as-1.example"`)
+		require.True(t, strings.HasSuffix(refusal.Cause.Error(), last), "%d: %s", issuers, refusal.Cause)
+	}
 }

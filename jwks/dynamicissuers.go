@@ -181,7 +181,7 @@ func (d *DynamicIssuers) Forget(issuer string) {
 	if a := d.asking[issuer]; a != nil {
 		a.stale = true
 	}
-	if t := d.tenants[issuer]; t != nil && !d.closed {
+	if t := d.tenants[issuer]; t != nil {
 		d.remove(t)
 	}
 }
@@ -190,12 +190,10 @@ func (d *DynamicIssuers) Forget(issuer string) {
 // left. After it, no token is accepted: the answer is 503. It returns nil.
 func (d *DynamicIssuers) Close() error {
 	d.mu.Lock()
-	if !d.closed {
-		for _, t := range d.tenants {
-			d.remove(t)
-		}
-		d.closed = true
+	for _, t := range d.tenants {
+		d.remove(t)
 	}
+	d.closed = true
 	d.mu.Unlock()
 	d.cancel()
 	d.running.Wait()

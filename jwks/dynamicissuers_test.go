@@ -2,6 +2,7 @@ package jwks_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -215,6 +216,28 @@ func TestDynamicIssuersThatAreRefused(t *testing.T) {
 	})
 }
 
+// Whoever makes up issuers fills no memory: 10,000 are remembered.
+func TestRefusedIssuersAreBounded(t *testing.T) {
+	t.Parallel()
+	const many = 25_000
+	w := newTown()
+	d := w.verifier(t)
+	signed := strings.Split(newFaultKey("1").token("https://made.up"), ".")
+	for range 2 {
+		for n := range many {
+			claims := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"iss":"https://made.up/%d"}`, n))
+			refusedFor(t, d, signed[0]+"."+claims+"."+signed[2], binding.ReasonTokenIssuer)
+		}
+	}
+	again := 0
+	for n := range many {
+		if w.timesAsked(fmt.Sprintf("https://made.up/%d", n)) > 1 {
+			again++
+		}
+	}
+	require.GreaterOrEqual(t, again, many-10_000)
+}
+
 // The function failed, or is wrong: that is no fault of the token's, and told.
 func TestDynamicIssuersWhoseFunctionFails(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -297,6 +320,103 @@ func TestDynamicIssuersThatAreIdle(t *testing.T) {
 		refusedFor(t, d, shopKey.token(shop.url), binding.ReasonTokenIssuer)
 		accepted(t, d, bankKey.token(bank.url))
 	})
+}
+
+// A slow round trip takes a second.
+type slow struct{ http.RoundTripper }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(time.Second):
+		return s.RoundTripper.RoundTrip(r)
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// What Forget is called for is not used, however far it is.
+func TestDynamicIssuersThatAreForgotten(t *testing.T) {
+	t.Run("while its Config is asked for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					config, err := w.config(ctx, issuer)
+					time.Sleep(time.Second)
+					return config, err
+				}
+			})
+			answer := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), key.token(bank.url))
+				answer <- err
+			}()
+			synctest.Wait()
+			d.Forget(bank.url)
+			require.NoError(t, <-answer)
+			require.Equal(t, 2, w.timesAsked(bank.url), "what was read before Forget may be out of date")
+		})
+	})
+
+	t.Run("while a token waits for its keys", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			w.change = func(c *jwks.Config) { c.Transport = slow{w} }
+			d := w.verifier(t)
+			answer := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), key.token(bank.url))
+				answer <- err
+			}()
+			synctest.Wait()
+			d.Forget(bank.url)
+			require.NoError(t, <-answer, "the token is verified by the new Config")
+			require.Equal(t, 2, w.timesAsked(bank.url))
+		})
+	})
+}
+
+// Nothing of it runs when Close returns, not even a fetch whose transport knows no end.
+func TestDynamicIssuersCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		bank, key := w.tenant("bank")
+		running := make(chan struct{})
+		w.change = func(c *jwks.Config) { c.Transport = endless{w, running} }
+		d := w.verifier(t)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := d.VerifyToken(t.Context(), key.token(bank.url))
+			answer <- err
+		}()
+		<-running
+		start := time.Now()
+		require.NoError(t, d.Close())
+		require.Equal(t, time.Second, time.Since(start))
+		require.Equal(t, binding.ReasonKeysUnavailable, binding.AsError(<-answer).Reason)
+	})
+}
+
+// An endless round trip takes a second, though nobody waits for it any more.
+type endless struct {
+	http.RoundTripper
+	running chan struct{}
+}
+
+func (e endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	close(e.running)
+	time.Sleep(time.Second)
+	return e.RoundTripper.RoundTrip(r)
+}
+
+func TestDynamicIssuersRefuseWhatIsNoToken(t *testing.T) {
+	t.Parallel()
+	d := newTown().verifier(t)
+	for _, token := range []string{"", "a", "a.b", "a.b.c"} {
+		refusedFor(t, d, token, binding.ReasonTokenMalformed)
+	}
 }
 
 func TestDynamicIssuersAreBounded(t *testing.T) {
@@ -493,4 +613,14 @@ func TestMistakesInIssuersConfig(t *testing.T) {
 		Config: newTown().config, MaxIssuers: 100_001, IdleAfter: 8 * 24 * time.Hour,
 	})
 	require.Equal(t, []string{"IdleAfter", "MaxIssuers"}, mistakesOf(err))
+	require.ErrorContains(t, err, "MaxIssuers: must be from 1 to 100000")
+	for _, atTheLimits := range []jwks.IssuersConfig{
+		{MaxIssuers: 1, IdleAfter: time.Minute, RefusedFor: -1},
+		{MaxIssuers: 100_000, IdleAfter: 7 * 24 * time.Hour, RefusedFor: 24 * time.Hour},
+	} {
+		atTheLimits.Config = newTown().config
+		d, err := jwks.ByIssuerFunc(atTheLimits)
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	}
 }

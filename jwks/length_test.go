@@ -1,6 +1,7 @@
 package jwks_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -32,14 +33,18 @@ func TestMaxTokenBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v, err := jwks.New(jwks.Config{
+			config := jwks.Config{
 				Issuer: iss, Audiences: []string{faultAudience}, Keys: []byte(jwkSetOf(key)),
 				Clock: func() time.Time { return faultNoon }, MaxTokenBytes: test.configured,
-			})
+			}
+			v, err := jwks.New(config)
 			require.NoError(t, err)
 			several, err := jwks.ByIssuer(v)
 			require.NoError(t, err)
-			for _, verifier := range []binding.TokenVerifier{v, several} {
+			byFunc, err := jwks.ByIssuerFunc(jwks.IssuersConfig{Config: func(context.Context, string) (jwks.Config, error) { return config, nil }})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, byFunc.Close()) }()
+			for _, verifier := range []binding.TokenVerifier{v, several, byFunc} {
 				if test.most > 1_000 {
 					requireAccepted(t, verifier, ofLength(test.most))
 					refusal := refusalOf(t, verifier, ofLength(test.most+5))
