@@ -112,5 +112,5 @@ func checkAdmitted(ctx context.Context, call func() string, problem string, judg
 	} else if refusal = recovered(func() *Error { return judge(a.guard, a.token) }); refusal == nil {
 		return nil
 	}
-	return a.guard.report(ctx, a.token, refusal.sentUnder(a.scheme), time.Time{})
+	return a.guard.report(ctx, a, refusal.sentUnder(a.scheme), time.Time{})
 }

@@ -15,6 +15,7 @@ type admission struct {
 	context.Context
 
 	guard       *Guard
+	request     *http.Request // as it came to the guard
 	token       *Token
 	certificate *Certificate // proven, or nil
 	scheme      scheme

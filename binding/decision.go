@@ -3,7 +3,6 @@ package binding
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 )
 
@@ -13,8 +12,7 @@ import (
 type decision struct {
 	admission // as far as it is known; admit completes it
 
-	request *http.Request
-	proof   *presentedProof // nil where the guard looks for none
+	proof *presentedProof // nil where the guard looks for none
 
 	ask        sync.Once // the CertificateSource
 	presented  Certificate

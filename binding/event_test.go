@@ -82,6 +82,7 @@ func TestObserveGetsOneEventForEachDecision(t *testing.T) {
 				require.Equal(t, refusalOf(t, err), got.Err)
 				require.Equal(t, test.want.Err.Expected, got.Err.Expected)
 				require.Equal(t, test.want.Err.Presented, got.Err.Presented)
+				test.want.Method, test.want.Path, test.want.Peer = test.r.Method, test.r.URL.Path, "192.0.2.1"
 			}
 			require.Positive(t, got.Duration)
 			got.Err, got.Duration, test.want.Err = nil, 0, nil
@@ -153,6 +154,7 @@ func TestEventHoldsNoTokenAndNoCertificate(t *testing.T) {
 		token := bearer(claims(t, changes))
 		canaries = append(canaries, token[20:60], token[len(token)-40:])
 		for _, r := range []*http.Request{request(token), request(token, leaf), request(token, another)} {
+			r.URL.Path = "/" + token // a client may put it anywhere
 			_, _ = guard.Check(r)
 			r.Header.Set("Authorization", "Bearer "+token+", "+token)
 			_, _ = guard.Check(r)

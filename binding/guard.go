@@ -121,7 +121,7 @@ func (g *Guard) check(r *http.Request) (*decision, *Error) {
 		refusal = d.withoutOracle(refusal)
 	}
 	refusal = refusal.sentUnder(d.scheme)
-	return d, g.report(cmp.Or[context.Context](d.Context, context.Background()), d.token, refusal, start)
+	return d, g.report(cmp.Or[context.Context](d.Context, context.Background()), &d.admission, refusal, start)
 }
 
 // decide takes a request through all steps. Each step needs the one before it.
@@ -294,11 +294,11 @@ var (
 
 func (g *Guard) observes() bool { return g != nil && g.observe != nil }
 
-// report gives the observer the event of a decision that began at start, and
-// returns the refusal as the guard answers it. The zero start leaves the
-// duration out. Without an observer, a fault of the server's own goes to the
-// default log: nobody else would hear of it.
-func (g *Guard) report(ctx context.Context, token *Token, refusal *Error, start time.Time) *Error {
+// report gives the observer the event of a decision, of which a is what is known
+// of the request and which began at start. It returns the refusal as the guard
+// answers it. The zero start leaves the duration out. Without an observer, a
+// fault of the server's own goes to the default log: nobody else would hear of it.
+func (g *Guard) report(ctx context.Context, a *admission, refusal *Error, start time.Time) *Error {
 	observe := reportFault
 	if g.observes() {
 		observe = g.observe
@@ -310,8 +310,11 @@ func (g *Guard) report(ctx context.Context, token *Token, refusal *Error, start 
 		if !start.IsZero() {
 			event.Duration = time.Since(start)
 		}
-		if token != nil {
-			event.Issuer, event.ClientID, event.Binding = token.Issuer(), token.ClientID(), token.binding()
+		if a.token != nil {
+			event.Issuer, event.ClientID, event.Binding = a.token.Issuer(), a.token.ClientID(), a.token.binding()
+		}
+		if refusal != nil && a.request != nil {
+			event.concerns(a.request)
 		}
 		observe(ctx, event)
 		return nil

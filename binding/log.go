@@ -23,6 +23,11 @@ import (
 // written. In a flood, 128 different refusals are told apart in a minute;
 // beyond that, only their reasons are.
 //
+// The record of a refusal says which request it was: method, the route's pattern
+// or else the path, and the peer's IP address (see [Event]). The requests that
+// are counted with it may be others. A path may hold personal data: where that
+// must not be in a log, put the guard on the routes, not in front of the router.
+//
 // A record holds no token and no certificate. Text that somebody else chose is
 // cut at 200 bytes, and quoted where it is not printable. The text of a
 // refusal's Cause is written too, up to 600 bytes of it, so the errors that
@@ -102,10 +107,17 @@ func (e Event) key() events.Key {
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.attrs()...) }
 
 func (e Event) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 12)
 	if !e.Accepted() {
 		attrs = append(attrs, slog.String("reason", events.Text(string(e.Reason()))), slog.Int("status", e.Err.StatusCode()))
 	}
+	attrs = appendText(attrs, "method", events.Text(e.Method))
+	if e.Route != "" {
+		attrs = append(attrs, slog.String("route", events.Text(e.Route)))
+	} else {
+		attrs = appendText(attrs, "path", events.Text(e.Path))
+	}
+	attrs = appendText(attrs, "peer", events.Text(e.Peer))
 	attrs = appendNames(attrs, events.Text(e.Issuer), events.Text(e.ClientID))
 	if e.Accepted() {
 		attrs = append(attrs, slog.String("binding", e.Binding))

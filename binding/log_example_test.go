@@ -26,7 +26,7 @@ func ExampleLogEvents() {
 		send(accounts, "good") // stolen, and no certificate
 	}
 	// Output:
-	// level=WARN msg="request refused" reason=certificate_missing status=401 iss=https://auth.bank.example cause="binding: the TLS handshake brought no client certificate: the client has none to present, or the server did not ask for one: serve TLS with binding.TLSConfig"
+	// level=WARN msg="request refused" reason=certificate_missing status=401 method=GET path=/accounts peer=192.0.2.1 iss=https://auth.bank.example cause="binding: the TLS handshake brought no client certificate: the client has none to present, or the server did not ask for one: serve TLS with binding.TLSConfig"
 }
 
 // withoutTimes leaves out what is another in each run.

@@ -1,6 +1,7 @@
 package bindecho5_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -214,4 +215,31 @@ func TestExposedErrors(t *testing.T) {
 	server.Check(t, probe, suite.Bearer(f.Other, f.Good(t)), suite.OtherCertificate)
 	server.Check(t, probe, suite.Bearer(f.Holder, f.Good(t, "accounts")), suite.MissesScopes("payments"))
 	server.Check(t, probe, suite.Bearer(f.Holder, f.Good(t)), suite.OK)
+}
+
+// The event of a refusal names the route as the router does, not what stands in its place in the path; without a route, the path.
+func TestRefusalNamesTheRoute(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	r := newEcho(f.Log)
+	var told []binding.Event
+	r.Use(bindecho5.Protect(f.Guard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) { told = append(told, event) }})))
+	r.GET("/accounts/:id", echo.WrapHandler(new(suite.Probe)), bindecho5.RequireScopes("payments"))
+	server := f.Serve(t, r)
+	scopeless := suite.Bearer(f.Holder, f.Good(t, "accounts"))
+	scopeless.Path, scopeless.Query = "/accounts/17", "full=1"
+	server.Get(t, suite.Request{Path: "/accounts/17"})
+	server.Get(t, scopeless)
+	server.Get(t, suite.Request{Path: "/nothing/17"})
+	require.Len(t, told, 4)
+	for _, at := range []struct {
+		event  int
+		reason binding.Reason
+		route  string
+	}{{0, binding.ReasonCredentialsMissing, "/accounts/:id"}, {1, "", ""}, {2, binding.ReasonScopeMissing, "/accounts/:id"}, {3, binding.ReasonCredentialsMissing, ""}} {
+		assert.Equal(t, at.reason, told[at.event].Reason())
+		assert.Equal(t, at.route, told[at.event].Route)
+	}
+	assert.Equal(t, "/nothing/17", told[3].Path)
+	assert.Equal(t, "127.0.0.1", told[3].Peer)
 }

@@ -212,3 +212,30 @@ func TestTokenInAHandlerOfGins(t *testing.T) {
 	_, body := f.Serve(t, r).Get(t, suite.Bearer(f.Holder, f.Good(t)))
 	assert.Equal(t, suite.Subject, body)
 }
+
+// The event of a refusal names the route as the router does, not what stands in its place in the path; without a route, the path.
+func TestRefusalNamesTheRoute(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	r := newGin(f.Log)
+	var told []binding.Event
+	r.Use(bindgin.Protect(f.Guard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) { told = append(told, event) }})))
+	r.GET("/accounts/:id", bindgin.RequireScopes("payments"), gin.WrapH(new(suite.Probe)))
+	server := f.Serve(t, r)
+	scopeless := suite.Bearer(f.Holder, f.Good(t, "accounts"))
+	scopeless.Path, scopeless.Query = "/accounts/17", "full=1"
+	server.Get(t, suite.Request{Path: "/accounts/17"})
+	server.Get(t, scopeless)
+	server.Get(t, suite.Request{Path: "/nothing/17"})
+	require.Len(t, told, 4)
+	for _, at := range []struct {
+		event  int
+		reason binding.Reason
+		route  string
+	}{{0, binding.ReasonCredentialsMissing, "/accounts/:id"}, {1, "", ""}, {2, binding.ReasonScopeMissing, "/accounts/:id"}, {3, binding.ReasonCredentialsMissing, ""}} {
+		assert.Equal(t, at.reason, told[at.event].Reason())
+		assert.Equal(t, at.route, told[at.event].Route)
+	}
+	assert.Equal(t, "/nothing/17", told[3].Path)
+	assert.Equal(t, "127.0.0.1", told[3].Peer)
+}

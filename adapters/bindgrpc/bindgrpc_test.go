@@ -313,3 +313,17 @@ func TestInterceptorWithoutAServer(t *testing.T) {
 	require.Equal(t, codes.Internal, status.Code(err))
 	require.ErrorContains(t, binding.AsError(err).Cause, "not called by a gRPC server")
 }
+
+// The event of a refused call names the method, and the peer without its port.
+func TestRefusalNamesTheMethod(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	told := make(chan binding.Event, len(kinds))
+	site := protected(t, f, f.Guard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) { told <- event }}))
+	for kind, method := range kinds {
+		site.refused(t, call(t, site.as(t, f.Holder), kind), noCredentials)
+		event := <-told
+		require.Equal(t, method, event.Route)
+		require.Equal(t, "127.0.0.1", event.Peer)
+	}
+}

@@ -1,0 +1,137 @@
+package binding_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/certbound/certbound/adapters/bindhttp"
+	"github.com/certbound/certbound/binding"
+)
+
+// The line of a refusal says which request it was, over a real socket: the route's pattern, or the path where the guard is in
+// front of the router; and never the query.
+func TestLogSaysWhichRequest(t *testing.T) {
+	t.Parallel()
+	type middleware = func(http.Handler) http.Handler
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	routed := func(protect middleware) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("GET /accounts/{id}", protect(ok))
+		mux.Handle("/any/{rest...}", protect(ok))
+		mux.Handle("POST /payments/{id}", protect(bindhttp.RequireScopes("admin")(ok)))
+		return mux
+	}
+	unrouted := func(protect middleware) http.Handler { return protect(ok) }
+	token := bearer(claims(t, nil))
+	for name, test := range map[string]struct {
+		api            func(middleware) http.Handler
+		method, target string
+		token          string
+		want           members
+	}{
+		"a pattern with a method": {routed, "GET", "/accounts/DE12?iban=DE12", "", members{"method": "GET", "route": "/accounts/{id}"}},
+		"a pattern without one":   {routed, "PUT", "/any/thing", "", members{"method": "PUT", "route": "/any/{rest...}"}},
+		"a route's requirement":   {routed, "POST", "/payments/1", token, members{"method": "POST", "route": "/payments/{id}"}},
+		"no router yet":           {unrouted, "GET", "/inside/17?x=y", "", members{"method": "GET", "path": "/inside/17"}},
+		"an escaped query":        {unrouted, "GET", "/inside/17%3Fkey=1", "", members{"method": "GET", "path": "/inside/17"}},
+		"a UUID":                  {unrouted, "GET", "/inside/93bac548-d2de-4546-b106-880a5018460d", "", members{"method": "GET", "path": "/inside/93bac548-d2de-4546-b106-880a5018460d"}},
+		"a JWT in the path":       {unrouted, "GET", "/a/" + token + "/b", token + "~", members{"method": "GET", "path": "/a/..."}},
+		"an opaque token":         {unrouted, "GET", "/a/" + strings.Repeat("x", 43) + "/b", "", members{"method": "GET", "path": "/a/.../b"}},
+		"a second record":         {unrouted, "GET", "/a%0alevel=INFO", "", members{"method": "GET", "path": `"/a\nlevel=INFO"`}},
+		"a long path":             {unrouted, "GET", strings.Repeat("/abcdefghi", 1000), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
+		"a long method":           {unrouted, strings.Repeat("A", 37), "/inside/1", "", members{"method": "...", "path": "/inside/1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var book logBook
+			guard := newGuard(t, binding.Config{Policy: binding.DangerouslyAcceptUnbound, Observe: binding.LogEvents(book.logger(slog.LevelInfo))})
+			server := httptest.NewServer(test.api(bindhttp.Protect(guard)))
+			defer server.Close()
+			r, err := http.NewRequestWithContext(t.Context(), test.method, server.URL+test.target, nil)
+			require.NoError(t, err)
+			if test.token != "" {
+				r.Header.Set("Authorization", "Bearer "+test.token)
+			}
+			response, err := server.Client().Do(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			records := book.records(t)
+			require.Len(t, records, 1)
+			got := members{}
+			for _, member := range []string{"method", "route", "path", "peer"} {
+				if value, has := records[0][member]; has {
+					got[member] = value
+				}
+			}
+			test.want["peer"] = "127.0.0.1"
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+// The peer is an IP address, whatever stands in RemoteAddr.
+func TestPeerOfARefusal(t *testing.T) {
+	t.Parallel()
+	for remote, want := range map[string]string{
+		"192.0.2.1:1234":         "192.0.2.1",
+		"[2001:db8::1]:1234":     "2001:db8::1",
+		"[fe80::1%eth0]:1234":    "fe80::1",
+		"192.0.2.1":              "192.0.2.1", // as middleware leaves it
+		"2001:db8::1":            "2001:db8::1",
+		"@":                      "",
+		"":                       "",
+		"/run/client.sock":       "",
+		"client.example:80":      "",
+		"192.0.2.1\nlevel=INFO":  "",
+		"eyJhbGciOiJFUzI1NiJ9.e": "",
+	} {
+		var got binding.Event
+		guard := newGuard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) { got = event }})
+		r := request("x")
+		r.RemoteAddr = remote
+		_, err := guard.Check(r)
+		require.Error(t, err)
+		require.Equal(t, want, got.Peer, remote)
+	}
+}
+
+// Of an accepted request an event says no path, which costs nothing then; a request that was made by hand may have no URL.
+func TestEventOfOtherRequests(t *testing.T) {
+	t.Parallel()
+	var got binding.Event
+	guard := newGuard(t, binding.Config{Policy: binding.DangerouslyAcceptUnbound, Observe: func(_ context.Context, event binding.Event) { got = event }})
+	r := request(bearer(claims(t, nil)))
+	_, err := guard.Check(r)
+	require.NoError(t, err)
+	require.Empty(t, got.Method+got.Path+got.Route+got.Peer)
+
+	_, err = guard.Check(&http.Request{Method: http.MethodGet, Header: http.Header{}})
+	requireRefused(t, err, binding.ReasonCredentialsMissing, 401)
+	require.Equal(t, "GET", got.Method)
+	require.Empty(t, got.Path)
+
+	_, err = guard.Check(nil)
+	requireRefused(t, err, binding.ReasonPanicked, 500)
+	require.Equal(t, binding.ReasonPanicked, got.Reason())
+}
+
+// A scanner is one line, however many paths it tries.
+func TestPathsAreNoOtherRefusals(t *testing.T) {
+	t.Parallel()
+	var book logBook
+	protected := protect(newGuard(t, binding.Config{Observe: binding.LogEvents(book.logger(slog.LevelInfo))}),
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	for _, path := range []string{"/a", "/b", "/c"} {
+		protected.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	}
+	records := book.records(t)
+	require.Len(t, records, 1)
+	require.Equal(t, "/a", records[0]["path"])
+}
