@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/base64"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +21,8 @@ import (
 type proving struct {
 	on     bool // -dpop-origins is given
 	config dpop.Config
-	redis  string // host:port; "": this process remembers the proofs that were used
+	keys   *nonceKeys // nil: this process makes one at random
+	redis  string     // host:port; "": this process remembers the proofs that were used
 
 	requireCertificate, requireProof bool
 }
@@ -37,7 +32,7 @@ type proving struct {
 func proofFlags(flags *flag.FlagSet) func() (proving, []error) {
 	origins := flags.String("dpop-origins", "", "comma `list` of the origins by which clients know this server, such as https://api.example; without it DPoP is off")
 	nonce := flags.Bool("dpop-nonce", false, "require a nonce of this server in each proof")
-	nonceKeys := flags.String("dpop-nonce-keys", "", "with -dpop-nonce: `file` with the keys that replicas share, one a line: 32 random bytes or more in base64url without padding; the first makes nonces, all are accepted")
+	nonceKeys := flags.String("dpop-nonce-keys", "", "with -dpop-nonce: `file` with the keys that replicas share, one a line: 32 random bytes or more in base64url without padding; the first makes nonces, all are accepted; read anew when it changes")
 	maxAge := flags.String("dpop-max-age", "60s", "a `duration`: how old a proof may be, from 1s to 5m")
 	algorithms := flags.String("dpop-algorithms", "", "comma `list` of the proofs' signature algorithms; without it ES256, EdDSA, Ed25519, PS256 and RS256")
 	prefix := flags.String("dpop-path-prefix", "", "what a proxy in front takes off the `path`, such as /v1")
@@ -79,9 +74,10 @@ func proofFlags(flags *flag.FlagSet) func() (proving, []error) {
 			p.config.MaxAge = 0 // named once
 		}
 		if given["dpop-nonce-keys"] {
-			if p.config.NonceKeys, err = readNonceKeys(*nonceKeys); err != nil {
+			if p.keys, err = newNonceKeys(*nonceKeys); err != nil {
 				mistake("-dpop-nonce-keys: %w", err)
 			}
+			p.config.NonceKeys = p.keys.keys
 		}
 		if p.redis = *redis; given["dpop-redis"] {
 			host, port, err := net.SplitHostPort(*redis)
@@ -92,36 +88,6 @@ func proofFlags(flags *flag.FlagSet) func() (proving, []error) {
 		}
 		return p, mistakes
 	}
-}
-
-// readNonceKeys reads keys. No mistake shows any part of one.
-func readNonceKeys(file string) (keys [][]byte, err error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" {
-			continue
-		}
-		key, err := base64.RawURLEncoding.Strict().DecodeString(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d is no base64url without padding", n)
-		}
-		if slices.ContainsFunc(keys, func(other []byte) bool { return bytes.Equal(other, key) }) {
-			return nil, fmt.Errorf("line %d is the same key as another", n)
-		}
-		keys = append(keys, key)
-	}
-	if lines.Err() != nil {
-		return nil, errors.New("a line is too long")
-	}
-	if keys == nil {
-		return nil, errors.New("the file holds no key")
-	}
-	return keys, nil
 }
 
 // newProofs makes the verifier of proofs, or nil if DPoP is off, and what closes
@@ -141,6 +107,10 @@ func newProofs(p proving, log *slog.Logger) (proofs binding.ProofVerifier, end f
 	verifier, err := dpop.New(p.config)
 	if err != nil {
 		return nil, end, commandline.FlagErrors(err, flagOf)
+	}
+	if p.keys != nil {
+		closeStore, leave := end, p.keys.keepUp(verifier, log)
+		end = func() { leave(); closeStore() }
 	}
 	return verifier, end, nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -229,5 +230,57 @@ func TestMistakesInTheFlagsOfProofs(t *testing.T) {
 				require.NotContains(t, string(output), key[:8])
 			}
 		})
+	}
+}
+
+// A new nonce key takes three versions of the file and no restart: second, first, and the old one away. A file that is wrong
+// leaves the keys that there are, and the log says no part of a key.
+func TestANewNonceKeyNeedsNoRestart(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t, bindingtest.Config{})
+	one, two := newNonceKey(), newNonceKey()
+	file := writeFile(t, t.TempDir(), "keys", []byte(one+"\n"))
+	flags := func(file string) []string {
+		return withTLS(t, as, "-dpop-origins", audience, "-dpop-nonce", "-dpop-nonce-keys", file)
+	}
+	server, replica := start(t, as, flags(file)...), start(t, as, flags(writeFile(t, t.TempDir(), "keys", []byte(two)))...)
+	owner, client := newProver(t), as.HTTPClient()
+	token := owner.token(t, as, nil)
+	callTo := func(p *process, nonce string) answer {
+		return withProof(t, client, p.url+"/whoami", token, owner.proof(t, "/whoami", token, map[string]any{"nonce": nonce}))
+	}
+	call := func(nonce string) answer { return callTo(server, nonce) }
+	nonceOf := func(p *process) string {
+		return withProof(t, client, p.url+"/whoami", token, owner.proof(t, "/whoami", token, nil)).header.Get("DPoP-Nonce")
+	}
+	old, next := nonceOf(server), nonceOf(replica)
+	require.Equal(t, http.StatusOK, call(old).status)
+	require.Equal(t, http.StatusUnauthorized, call(next).status)
+
+	// Each version an hour later, so that no file system is too coarse to tell.
+	versions, told := 0, map[string]int{}
+	write := func(line, content string) {
+		versions++
+		told[line]++
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Duration(versions)*time.Hour)))
+		require.Eventually(t, func() bool { return strings.Count(server.log.String(), line) >= told[line] }, time.Minute, 10*time.Millisecond)
+	}
+	const anew, kept = "the nonce keys were read anew", "the old ones are kept"
+	write(anew, one+"\n"+two+"\n")
+	require.Equal(t, http.StatusOK, call(next).status, "the new key is accepted")
+	require.Equal(t, http.StatusUnauthorized, callTo(replica, nonceOf(server)).status, "and makes no nonce yet")
+	write(kept, two+"\n"+one[:20]+"\n")
+	write(kept, "")
+	require.Equal(t, http.StatusOK, call(old).status)
+	write(anew, two+"\n"+one+"\n")
+	require.Equal(t, http.StatusOK, callTo(replica, nonceOf(server)).status)
+	require.Equal(t, http.StatusOK, call(old).status)
+	write(anew, two+"\n")
+	require.Equal(t, http.StatusUnauthorized, call(old).status)
+	require.Equal(t, http.StatusOK, call(next).status)
+	require.Zero(t, server.stop(t))
+	for _, key := range []string{one, two} {
+		require.NotContains(t, server.log.String(), key[:8])
 	}
 }

@@ -198,3 +198,42 @@ func TestNonceIsMadeOnce(t *testing.T) {
 	v := newVerifier(t, withNonces(key(1)))
 	require.Zero(t, testing.AllocsPerRun(100, func() { v.Nonce() }))
 }
+
+// Keys are replaced while the Verifier runs, in the order that keeps every nonce good, and the proofs that were used are
+// remembered. Keys that cannot be used change nothing.
+func TestSetNonceKeys(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	v := newVerifier(t, withNonces(key(1)), withClock(c))
+	next := newVerifier(t, withNonces(key(2)), withClock(c))
+	old := v.Nonce()
+	used := withNonce(old)
+	requireAccepted(t, v, get(used))
+	requireRefused(t, v, get(withNonce(next.Nonce())), binding.ReasonProofNonce)
+
+	one, two := key(1), key(2)
+	keys := [][]byte{one, two}
+	require.NoError(t, v.SetNonceKeys(keys))
+	one[0], two[0], keys[0] = 9, 9, key(9) // they were copied
+	require.Equal(t, old, v.Nonce(), "the new key makes none yet")
+	requireAccepted(t, v, get(withNonce(next.Nonce())))
+
+	require.NoError(t, v.SetNonceKeys([][]byte{key(2), key(1)}))
+	require.Equal(t, next.Nonce(), v.Nonce())
+	requireAccepted(t, v, get(withNonce(old)))
+	requireRefused(t, v, get(used), binding.ReasonProofReplayed)
+
+	for field, keys := range map[string][][]byte{"nil": nil, "none": {}, "short": {key(1), key(2)[:31]}, "twice": {key(1), key(1)}, "nine": {
+		key(1), key(2), key(3), key(4), key(5), key(6), key(7), key(8), key(9)}} {
+		err := v.SetNonceKeys(keys)
+		require.ErrorContains(t, err, "NonceKeys", field)
+		require.Equal(t, next.Nonce(), v.Nonce())
+	}
+
+	require.NoError(t, v.SetNonceKeys([][]byte{key(2)}))
+	requireRefused(t, v, get(withNonce(old)), binding.ReasonProofNonce)
+	requireAccepted(t, v, get(withNonce(next.Nonce())))
+
+	require.ErrorContains(t, newVerifier(t).SetNonceKeys([][]byte{key(1)}), "RequireNonce")
+	require.ErrorContains(t, new(dpop.Verifier).SetNonceKeys([][]byte{key(1)}), "RequireNonce")
+}

@@ -17,9 +17,9 @@ import (
 )
 
 // A Verifier verifies DPoP proofs. It is a [binding.ProofVerifier], for
-// Config.Proofs of a guard. Make one with [New]. It is immutable, safe for
-// concurrent use, starts no goroutine and needs no closing. The zero Verifier
-// refuses every proof.
+// Config.Proofs of a guard. Make one with [New]. It is safe for concurrent use,
+// starts no goroutine and needs no closing. The zero Verifier refuses every proof.
+// Nothing of it changes but the keys of its nonces ([Verifier.SetNonceKeys]).
 type Verifier struct {
 	origins        []string // in normal form
 	prefix         string   // in normal form
