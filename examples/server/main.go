@@ -6,9 +6,14 @@
 //		-tls-cert api.pem -tls-key api-key.pem
 //
 // GET /whoami says whose token came, GET /payments needs a scope besides, GET
-// /healthz needs nothing, and GET /readyz says whether tokens can be verified. If
-// an audience is an https URL, the metadata of that resource (RFC 9728) is where
-// clients look for it. Run it with -help for its flags.
+// /healthz needs nothing, and GET /readyz says whether tokens can be verified, and
+// that the server is not about to stop. If an audience is an https URL, the
+// metadata of that resource (RFC 9728) is where clients look for it. Run it with
+// -help for its flags.
+//
+// SIGTERM, or an interrupt, lets what runs finish. With -stop-delay the server
+// first goes on serving for so long while /readyz answers 503, so that a load
+// balancer takes it out before it hears no more. A second signal ends it at once.
 package main
 
 import (
@@ -32,12 +37,13 @@ import (
 	"github.com/certbound/certbound/examples/internal/commandline"
 )
 
-// stopTimeout is how long requests get to finish after SIGTERM.
+// stopTimeout is how long requests get to finish when the listener is closed.
 const stopTimeout = 20 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -97,8 +103,9 @@ func serve(ctx context.Context, options *options, tokens *verifier, guard *bindi
 		log.Warn("tokens without a binding are accepted: whoever steals one can use it")
 	}
 
+	ready := &readiness{tokens: tokens.ready}
 	server := &http.Server{
-		Handler:           withResource(resource, routes(options.framework, guard, options.scopes, tokens.ready)),
+		Handler:           withResource(resource, routes(options.framework, guard, options.scopes, ready)),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn), // handshakes that fail, and why
@@ -131,7 +138,13 @@ func serve(ctx context.Context, options *options, tokens *verifier, guard *bindi
 		return err
 	case <-ctx.Done():
 	}
-	log.Info("stopping")
+	ready.stopping.Store(true)
+	log.Info("stopping", "delay", options.stopDelay)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(options.stopDelay):
+	}
 	// A context of its own: the one above has ended.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()

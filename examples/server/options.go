@@ -22,6 +22,7 @@ type options struct {
 	network   string // tcp or unix
 	listen    string
 	identity  *identity // nil: plain HTTP
+	stopDelay time.Duration
 
 	issuer    string
 	audiences []string
@@ -60,6 +61,7 @@ func parse(args []string, output io.Writer) (*options, error) {
 	listen := flags.String("listen", "127.0.0.1:8443", "`address` to listen on; port 0 picks one; unix:PATH is a unix socket")
 	tlsCert := flags.String("tls-cert", "", "PEM `file` with the server's certificate and behind it its chain, read anew when it changes; without it plain HTTP, for use behind a proxy")
 	tlsKey := flags.String("tls-key", "", "PEM `file` with the server's private key")
+	stopDelay := flags.String("stop-delay", "0s", "a `duration`: how long after SIGTERM the server goes on serving, with 503 at /readyz, before it stops; behind a load balancer longer than that takes to notice, such as 10s")
 	issuer := flags.String("issuer", "", "the authorization server's issuer identifier")
 	flags.Var(&audiences, "audience", "what access tokens must name as their audience; may be repeated")
 	jwksURL := flags.String("jwks-url", "", "the key set's `URL`; without it the issuer's metadata says")
@@ -106,6 +108,9 @@ func parse(args []string, output io.Writer) (*options, error) {
 	}
 	if o.refresh, err = time.ParseDuration(*refresh); err != nil || o.refresh <= 0 {
 		mistake("-jwks-refresh: must be a positive duration, such as 10m")
+	}
+	if o.stopDelay, err = time.ParseDuration(*stopDelay); err != nil || o.stopDelay < 0 {
+		mistake("-stop-delay: must be a duration, such as 10s")
 	}
 	if *asCA != "" {
 		if o.roots, err = commandline.Roots(*asCA); err != nil {

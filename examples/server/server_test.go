@@ -239,7 +239,7 @@ func TestEveryMistakeInTheFlagsIsNamed(t *testing.T) {
 	command := exec.Command(program,
 		"-framework", "chi", "-listen", "8443", "-tls-cert", "cert.pem",
 		"-jwks-url", "http://as.example/jwks", "-jwks-refresh", "10ms", "-typ", "logout+jwt",
-		"-as-ca", empty, "-schemes", "Basic", "-policy", "none", "-scope", "",
+		"-as-ca", empty, "-schemes", "Basic", "-policy", "none", "-scope", "", "-stop-delay", "soon",
 		"-unheard-of", "value", "argument")
 	command.Stderr = &stderr
 	err := command.Run()
@@ -248,7 +248,7 @@ func TestEveryMistakeInTheFlagsIsNamed(t *testing.T) {
 	require.Equal(t, 2, exit.ExitCode())
 	for _, flag := range []string{
 		"-framework", "-listen", "-tls-key", "-issuer", "-audience", "-jwks-url", "-jwks-refresh",
-		"-typ", "-as-ca", "-schemes", "-policy", "-scope", "-unheard-of",
+		"-typ", "-as-ca", "-schemes", "-policy", "-scope", "-stop-delay", "-unheard-of",
 	} {
 		require.Contains(t, stderr.String(), flag)
 	}
