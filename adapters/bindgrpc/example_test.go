@@ -92,7 +92,7 @@ func ExampleRules() {
 		log.Fatal(err)
 	}
 	var server *grpc.Server
-	unary, stream := bindgrpc.Protect(guard, bindgrpc.Rules{
+	rules := bindgrpc.Rules{
 		Methods: map[string]bindgrpc.Rule{
 			testpb.TestService_EmptyCall_FullMethodName: {AnyScope: []string{"accounts", "accounts.read"}},
 			testpb.TestService_UnaryCall_FullMethodName: {Scopes: []string{"payments"}},
@@ -100,12 +100,16 @@ func ExampleRules() {
 		Public:             []string{healthpb.Health_Check_FullMethodName},
 		EndStreamsAtExpiry: true,
 		Services:           func() map[string]grpc.ServiceInfo { return server.GetServiceInfo() },
-	})
+	}
+	unary, stream := bindgrpc.Protect(guard, rules)
 	server = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(binding.TLSConfig(&tls.Config{Certificates: []tls.Certificate{demo.as.ServerCertificate()}}))),
 		grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))
 	testpb.RegisterTestServiceServer(server, accounts{})
 	healthpb.RegisterHealthServer(server, health.NewServer())
+	if err := rules.Check(); err != nil { // a typing mistake in a name
+		log.Fatal(err)
+	}
 	defer server.Stop()
 
 	demo.serve(server)

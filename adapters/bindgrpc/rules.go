@@ -21,18 +21,23 @@ import (
 // change nothing.
 //
 //	var server *grpc.Server
-//	unary, stream := bindgrpc.Protect(guard, bindgrpc.Rules{
+//	rules := bindgrpc.Rules{
 //		Methods:  map[string]bindgrpc.Rule{pb.Bank_Pay_FullMethodName: {Scopes: []string{"payments"}}},
 //		Public:   []string{healthpb.Health_Check_FullMethodName},
 //		Services: func() map[string]grpc.ServiceInfo { return server.GetServiceInfo() },
-//	})
+//	}
+//	unary, stream := bindgrpc.Protect(guard, rules)
 //	server = grpc.NewServer(grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream))
+//	// register the services, and then, before Serve:
+//	if err := rules.Check(); err != nil {
+//		log.Fatal(err)
+//	}
 //
 // A name that no registered method has is a typing mistake, and would leave a
-// method open: every call is then refused with Internal, and the first one is
-// logged. So is everything else that is wrong here: names without Services, a
-// Rule that requires nothing, a method that is public and has a Rule, and more
-// than one Rules.
+// method open. [Rules.Check] finds it at the start. Without it every call is
+// refused with Internal, and the first one is logged. So is everything else that
+// is wrong here: names without Services, a Rule that requires nothing, a method
+// that is public and has a Rule, and more than one Rules.
 type Rules struct {
 	// Methods are what methods need. A method without a rule needs what the guard
 	// demands.
@@ -55,8 +60,18 @@ type Rules struct {
 
 	// Services returns the services that are registered: GetServiceInfo of the
 	// server, which is made after the interceptors. It is called once, in the
-	// first call. Methods and Public need it.
+	// first call, and by Check. Methods and Public need it.
 	Services func() map[string]grpc.ServiceInfo
+}
+
+// Check looks for mistakes in the Rules, for the start of a program: call it when
+// every service is registered. The error joins a [binding.ConfigError] for each.
+func (r Rules) Check() error {
+	set := copied(r)
+	if err := fenced(func() error { return set.validate(r.Services) }); err != nil {
+		return fmt.Errorf("bindgrpc: the Rules are wrong: %w", cause(err))
+	}
+	return nil
 }
 
 // A Rule is what a method needs. All that is set must hold. A Rule that requires
@@ -106,25 +121,25 @@ type ruleset struct {
 }
 
 func newRuleset(all []Rules) *ruleset {
-	set := &ruleset{methods: make(map[string]Rule), public: make(map[string]struct{})}
-	if len(all) != 1 {
-		set.mistakes = logged(func() error {
-			if len(all) > 1 {
-				return errors.New("bindgrpc: Protect takes one Rules at most")
-			}
-			return nil
-		})
+	switch len(all) {
+	case 0:
+		return &ruleset{mistakes: func() error { return nil }}
+	case 1:
+		set := copied(all[0])
+		set.mistakes = logged(func() error { return set.validate(all[0].Services) })
 		return set
 	}
-	rules := all[0]
-	set.endStreamsAtExpiry = rules.EndStreamsAtExpiry
+	return &ruleset{mistakes: logged(func() error { return errors.New("bindgrpc: Protect takes one Rules at most") })}
+}
+
+func copied(rules Rules) *ruleset {
+	set := &ruleset{methods: make(map[string]Rule), public: make(map[string]struct{}), endStreamsAtExpiry: rules.EndStreamsAtExpiry}
 	for name, rule := range rules.Methods {
 		set.methods[name] = rule.clone()
 	}
 	for _, name := range rules.Public {
 		set.public[name] = struct{}{}
 	}
-	set.mistakes = logged(func() error { return set.validate(rules.Services) })
 	return set
 }
 

@@ -141,6 +141,9 @@ func TestMistakesInRulesAreLoud(t *testing.T) {
 			}
 			for _, want := range test.want {
 				assert.Contains(t, strings.ReplaceAll(log.String(), `\`, ""), want)
+				if len(test.rules) == 1 {
+					assert.ErrorContains(t, test.rules[0].Check(), want)
+				}
 			}
 			assert.Equal(t, 1, strings.Count(log.String(), "every call is refused"), log.String())
 		})
@@ -151,6 +154,27 @@ func TestMistakesInRulesAreLoud(t *testing.T) {
 			site.accepted(t, call(t, site.as(t, f.Holder), kind, "authorization", "Bearer "+f.Good(t)))
 		}
 	})
+}
+
+// What Check finds at the start is every mistake, and nothing in Rules that fit the services that are registered by then.
+func TestCheckOfRules(t *testing.T) {
+	t.Parallel()
+	server := grpc.NewServer()
+	rules := bindgrpc.Rules{
+		Methods:  map[string]bindgrpc.Rule{unaryMethod: {Scopes: []string{"payments"}}, emptyMethod: {Scopes: []string{"accounts"}}},
+		Public:   []string{healthpb.Health_Check_FullMethodName},
+		Services: func() map[string]grpc.ServiceInfo { return server.GetServiceInfo() },
+	}
+	var mistakes []binding.ConfigError
+	for mistake := range binding.ConfigErrors(rules.Check()) {
+		mistakes = append(mistakes, mistake)
+	}
+	require.Len(t, mistakes, 3, "nothing is registered yet")
+	testpb.RegisterTestServiceServer(server, new(api))
+	require.ErrorContains(t, rules.Check(), healthpb.Health_Check_FullMethodName)
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	require.NoError(t, rules.Check())
+	require.NoError(t, bindgrpc.Rules{}.Check())
 }
 
 type lockedBuffer struct {
