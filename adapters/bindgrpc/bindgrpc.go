@@ -41,6 +41,11 @@
 // end the process. http.ErrAbortHandler is no exception: grpc-go, unlike
 // net/http, knows nothing of it.
 //
+// # Tests
+//
+// Package bindgrpctest, below this one, serves the service under test and makes
+// connections of clients and thieves, with certificates and DPoP keys.
+//
 // # Limits
 //
 // grpc-go reads and decodes the message of a unary call before any interceptor

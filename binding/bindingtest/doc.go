@@ -22,7 +22,8 @@
 // [AuthorizationServer.DPoPClient] and
 // [AuthorizationServer.WronglyProvenClient]. [NewProof] signs a single proof,
 // good or bad in one stated way. Tokens and proofs are signed by another
-// implementation than the one in this module that verifies them.
+// implementation than the one in this module that verifies them. For gRPC there
+// is package bindgrpctest, below adapters/bindgrpc.
 //
 // A test of a handler seldom needs the token endpoint:
 // [AuthorizationServer.Token] signs a token directly, good or bad in one stated

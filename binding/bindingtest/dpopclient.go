@@ -109,14 +109,7 @@ func (p *prover) RoundTrip(r *http.Request) (*http.Response, error) {
 // keeps the answer's for the next.
 func (p *prover) send(r *http.Request, token string) (response *http.Response, nonce string, err error) {
 	nonce = p.nonce(r)
-	config := p.server.config
-	origin := originOf(r)
-	if config.Origin != "" {
-		origin = config.Origin
-	}
-	proof, err := NewProof(ProofSpec{
-		Key: p.key, Method: r.Method, URL: origin + r.URL.RequestURI(), Token: token, Nonce: nonce, IssuedAt: config.Clock(),
-	})
+	proof, err := p.server.Proof(ProofSpec{Key: p.key, Method: r.Method, URL: originOf(r) + r.URL.RequestURI(), Token: token, Nonce: nonce})
 	if err != nil {
 		closeBody(r)
 		return nil, "", err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -102,6 +103,23 @@ func NewProof(spec ProofSpec) (string, error) {
 		return "", fmt.Errorf("bindingtest: claims: %w", err)
 	}
 	return key.sign(header, claims)
+}
+
+// Proof signs a DPoP proof as [NewProof] does, for a request to the API under
+// test: by Config.Clock, unless the spec says when, and with Config.Origin, if
+// there is one, in place of scheme, host and port of the URL.
+func (s *AuthorizationServer) Proof(spec ProofSpec) (string, error) {
+	if spec.IssuedAt.IsZero() {
+		spec.IssuedAt = s.config.Clock()
+	}
+	if s.config.Origin != "" {
+		target, err := url.Parse(spec.URL)
+		if err != nil {
+			return "", fmt.Errorf("bindingtest: proof: %w", err)
+		}
+		spec.URL = s.config.Origin + target.RequestURI()
+	}
+	return NewProof(spec)
 }
 
 func (spec ProofSpec) claims() map[string]any {
