@@ -9,11 +9,11 @@
 //
 // # Behind the proxy, in the resource server's place
 //
-//	proxycheck -url https://api.example/ -header Client-Cert -listen 127.0.0.1:9000
+//	proxycheck -url https://api.example/ -format nginx -listen 127.0.0.1:9000
 //
 // Have the proxy forward (a test copy of) the route to -listen, and it is seen
 // field by field what arrives. With the proxy on another machine, run
-// "proxycheck -listen :9000 -header Client-Cert" there, and elsewhere the same
+// "proxycheck -listen :9000 -format nginx" there, and elsewhere the same
 // with -url and without -listen: the receiving end answers what it got. It needs
 // no token. It proves that this route forwards the certificate of the handshake
 // in -header as -format, and that nothing else arrives there for any of the

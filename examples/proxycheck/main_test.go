@@ -84,6 +84,8 @@ func TestMistakes(t *testing.T) {
 		want  string
 	}{
 		"nothing":                 {"", nil, "-url: required"},
+		"no format":               {"", []string{"-url", "https://api.example"}, "-format: required"},
+		"no format, listening":    {"", []string{"-listen", "127.0.0.1:0", "-header", "Client-Cert"}, "-format: required"},
 		"a format without name":   {"", []string{"-url", "https://api.example", "-format", "url-pem"}, "-header: required"},
 		"a token over http":       {"t", []string{"-url", "http://api.example", "-token", "-"}, "never over plain http"},
 		"no token":                {" \n", []string{"-url", "https://api.example", "-token", "-"}, "-token: holds no access token"},

@@ -43,7 +43,7 @@ func parse(args []string, stdin io.Reader, output io.Writer) (*options, error) {
 	flags := flag.NewFlagSet("proxycheck", flag.ContinueOnError)
 	address := flags.String("url", "", "the `URL` to call, through the proxy")
 	header := flags.String("header", "", "the `header` in which the proxy forwards the certificate, if not the format's own")
-	format := flags.String("format", string(forwarded.RFC9440), "the `format` in which it does: "+formats())
+	format := flags.String("format", "", "the `format` in which it does, as the resource server's configuration names it, required: "+formats())
 	ca := flags.String("ca", "", "PEM `file` with the roots of the proxy's certificate; without it the machine's")
 	token := flags.String("token", "", "`file` with an access token that is bound to a certificate, - for the standard input; without it, something in the resource server's place must answer what arrived")
 	cert := flags.String("cert", "", "PEM `file` with the certificate that the token is bound to; without -token one to present, with -key, to a proxy that refuses unknown ones")

@@ -48,7 +48,7 @@ func TestInTheResourceServersPlace(t *testing.T) {
 // The receiving end as a process of its own.
 func TestApart(t *testing.T) {
 	t.Parallel()
-	command := exec.Command(program, "-listen", "127.0.0.1:0")
+	command := exec.Command(program, "-listen", "127.0.0.1:0", "-format", "rfc9440")
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
@@ -153,7 +153,7 @@ func TestNothingToSeeItBy(t *testing.T) {
 	require.Equal(t, 3, status, output)
 	require.Contains(t, output, "there is no -token")
 
-	status, output = check(t, "", "-url", "https://"+freeAddress(t))
+	status, output = check(t, "", "-url", "https://"+freeAddress(t), "-format", "rfc9440")
 	require.Equal(t, 3, status, output)
 	require.Contains(t, output, "no answer")
 }

@@ -149,7 +149,7 @@ func proxy(t *testing.T, backend string, handle handling, auth tls.ClientAuthTyp
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	root := writeFile(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
-	return []string{"-url", server.URL, "-ca", root}
+	return []string{"-url", server.URL, "-ca", root, "-format", string(forwarded.RFC9440)} // a test may add another
 }
 
 func newAuthorizationServer(t *testing.T) *bindingtest.AuthorizationServer {
