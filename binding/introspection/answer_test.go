@@ -189,6 +189,41 @@ func TestAnswersThatAreGood(t *testing.T) {
 	}
 }
 
+// MaxLifetime is counted from the answer, with the leeway, and an answer without exp has none.
+func TestMaxLifetime(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(time.Now().Unix(), 0)
+	for name, test := range map[string]struct {
+		exp      any
+		most     time.Duration
+		accepted bool
+	}{
+		"no limit":              {now.Add(1000 * time.Hour).Unix(), 0, true},
+		"no limit, no exp":      {nil, 0, true},
+		"as far as allowed":     {now.Add(time.Hour + time.Minute).Unix(), time.Hour, true},
+		"a second further":      {now.Add(time.Hour + time.Minute + time.Second).Unix(), time.Hour, false},
+		"a limit, and no exp":   {nil, time.Hour, false},
+		"a limit far away":      {now.Add(time.Hour).Unix(), 1000 * time.Hour, true},
+		"a limit, and it ended": {now.Add(-time.Hour).Unix(), time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := verifyAt(t, now, text(good(members{"iat": now.Unix(), "exp": test.exp})), func(c *introspection.Config) { c.MaxLifetime = test.most })
+			if test.accepted {
+				require.NoError(t, err)
+				return
+			}
+			reason := binding.ReasonTokenLifetime
+			if strings.HasSuffix(name, "ended") {
+				reason = binding.ReasonTokenExpired
+			}
+			refusal := requireReason(t, err, reason)
+			require.Equal(t, 401, refusal.StatusCode())
+			require.Equal(t, (&binding.Error{Reason: binding.ReasonTokenInactive}).Description(), refusal.Description())
+		})
+	}
+}
+
 func missingAudience(c *introspection.Config) { c.DangerouslyAcceptMissingAudience = true }
 
 func TestMissingAudienceNeedsATokenType(t *testing.T) {

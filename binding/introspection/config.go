@@ -102,6 +102,12 @@ type Config struct {
 	// past exp, whatever the Leeway.
 	Leeway time.Duration
 
+	// MaxLifetime, if positive, refuses a token whose answer has no exp, which RFC
+	// 7662 permits, or an exp that lay more than MaxLifetime and Leeway in the
+	// future when the answer came. The client is told what it is told of a token
+	// that is not active. 0 means no limit; it must not be negative.
+	MaxLifetime time.Duration
+
 	// Clock returns the time against which tokens are checked and with which
 	// assertions are dated. Nil means time.Now.
 	Clock func() time.Time
@@ -217,6 +223,9 @@ func (c *Config) check() error {
 		if *value < 1 || *value > most {
 			mistake(field, "must be from 1 to %d", most)
 		}
+	}
+	if c.MaxLifetime < 0 {
+		mistake("MaxLifetime", "must not be negative")
 	}
 	duration("Leeway", &c.Leeway, time.Minute, 0, maxLeeway)
 	duration("ActiveFor", &c.ActiveFor, 10*time.Second, 0, 5*time.Minute)

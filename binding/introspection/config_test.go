@@ -101,6 +101,7 @@ func TestWrongConfigs(t *testing.T) {
 		"an audience beside a secret":    {"AssertionAudience", func(c *introspection.Config) { c.AssertionAudience = issuer }},
 		"no scope claim":                 {"ScopeClaims", func(c *introspection.Config) { c.ScopeClaims = []string{} }},
 		"an empty client claim":          {"ClientIDClaims", func(c *introspection.Config) { c.ClientIDClaims = []string{""} }},
+		"a negative lifetime":            {"MaxLifetime", func(c *introspection.Config) { c.MaxLifetime = -1 }},
 		"too much leeway":                {"Leeway", func(c *introspection.Config) { c.Leeway = 6 * time.Minute }},
 		"active for too long":            {"ActiveFor", func(c *introspection.Config) { c.ActiveFor = time.Hour }},
 		"inactive for too long":          {"InactiveFor", func(c *introspection.Config) { c.InactiveFor = time.Hour }},

@@ -65,6 +65,7 @@ func newVerifier(c Config) *Verifier {
 			Issuer:                           c.Issuer,
 			Audiences:                        slices.Clone(c.Audiences),
 			Leeway:                           c.Leeway,
+			MaxLifetime:                      c.MaxLifetime,
 			ScopeClaims:                      slices.Clone(c.ScopeClaims),
 			ClientIDClaims:                   slices.Clone(c.ClientIDClaims),
 			Introspection:                    true,

@@ -62,3 +62,23 @@ func TestFAPI2NamesWhatIsAgainstIt(t *testing.T) {
 	require.Contains(t, said, `-dpop-algorithms: "RS256"`)
 	require.NotContains(t, said, `"ES256"`)
 }
+
+// What -fapi2 says of a token's life holds for opaque ones too.
+func TestFAPI2OfOpaqueTokens(t *testing.T) {
+	t.Parallel()
+	as := newAuthorizationServer(t, bindingtest.Config{})
+	server := start(t, as, withTLS(t, as, withIntrospection(t, as, "-fapi2")...)...)
+	client := newParty(t, as, "client")
+	for name, test := range map[string]struct {
+		spec   bindingtest.TokenSpec
+		status int
+	}{
+		"good for half an hour": {bindingtest.TokenSpec{ExpiresIn: 30 * time.Minute}, http.StatusOK},
+		"good for two hours":    {bindingtest.TokenSpec{ExpiresIn: 2 * time.Hour}, http.StatusUnauthorized},
+	} {
+		test.spec.Certificate = client.certificate.Leaf
+		token, err := as.OpaqueToken(test.spec)
+		require.NoError(t, err)
+		require.Equal(t, test.status, get(t, client.client, server.url+"/whoami", "Bearer "+token).status, name)
+	}
+}

@@ -47,7 +47,7 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 	config.Issuer, config.Audiences, config.ScopeClaims = o.issuer, o.audiences, o.scopeClaims
 	config.Transport, config.Observe = o.transport(), introspection.LogEvents(log)
 	if o.fapi2 {
-		config.Leeway = fapi2Leeway
+		config.Leeway, config.MaxLifetime = fapi2Leeway, fapi2MaxLifetime
 	}
 	opaque, err := introspection.New(config)
 	if err != nil {
