@@ -26,8 +26,9 @@ import (
 
 // startGoOIDC starts go-oidc in this process, on two ports: one that asks for no
 // client certificate, and one for mutual TLS.
-func startGoOIDC(t *testing.T, pki pki, formats []string, clients map[string]registration) string {
+func startGoOIDC(t *testing.T, w *world) {
 	t.Helper()
+	pki, formats, clients := w.pki, w.formats(), w.clients
 	plain, mtls := listen(t), listen(t)
 	issuer, mtlsHost := "https://"+plain.Addr().String(), "https://"+mtls.Addr().String()
 
@@ -75,7 +76,7 @@ func startGoOIDC(t *testing.T, pki pki, formats []string, clients map[string]reg
 	serveTLS(t, pki, plain, tls.NoClientCert, op.Handler())
 	// Asked for and not verified, so that self-signed certificates come through.
 	serveTLS(t, pki, mtls, tls.RequestClientCert, withCertificate(pki, clients, op.Handler()))
-	return issuer
+	w.issuer = issuer
 }
 
 func goOIDCKeys(t *testing.T, formats []string) goidc.JSONWebKeySet {

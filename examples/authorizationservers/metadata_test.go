@@ -15,7 +15,7 @@ import (
 func testMetadata(t *testing.T, w *world) {
 	found := discover(t, w.pki, w.issuer)
 	require.True(t, found.CertificateBoundAccessTokens)
-	require.ElementsMatch(t, methods, found.TokenEndpointAuthMethods)
+	require.ElementsMatch(t, w.methods, found.TokenEndpointAuthMethods)
 	for _, name := range []string{"token_endpoint", "introspection_endpoint", "revocation_endpoint"} {
 		require.Contains(t, found.MTLSEndpointAliases, name)
 		require.NotEmpty(t, found.MTLSEndpoint(name), name)
@@ -42,9 +42,9 @@ func testMetadata(t *testing.T, w *world) {
 // What their tokens look like.
 func testTokenProfile(t *testing.T, w *world) {
 	endpoint := discover(t, w.pki, w.issuer).MTLSEndpoint("token_endpoint")
-	for _, method := range methods {
+	for _, method := range w.methods {
 		r := w.clients["ES256."+method]
-		got := requestToken(t, newClient(t, w.pki, r), r, w.issuer, endpoint, forResource(audience))
+		got := requestToken(t, newClient(t, w.pki, r), r, w.issuer, endpoint, w.forResource(audience))
 		require.Equal(t, "Bearer", got.TokenType)
 		require.Equal(t, scope, got.Scope)
 		require.Equal(t, map[string]any{"alg": "ES256", "kid": "ES256", "typ": "at+jwt"}, headerOf(t, got.AccessToken))

@@ -16,8 +16,9 @@ import (
 const oidcProviderFolder = "oidc-provider"
 
 // startOIDCProvider starts oidc-provider as a process of Node's.
-func startOIDCProvider(t *testing.T, pki pki, formats []string, clients map[string]registration) string {
+func startOIDCProvider(t *testing.T, w *world) {
 	t.Helper()
+	pki, formats, clients := w.pki, w.formats(), w.clients
 	_, err := os.Stat(oidcProviderFolder + "/node_modules/oidc-provider/package.json")
 	require.NoError(t, err, "run `npm ci --ignore-scripts` in examples/authorizationservers/"+oidcProviderFolder)
 	node, err := exec.LookPath("node")
@@ -75,9 +76,9 @@ func startOIDCProvider(t *testing.T, pki pki, formats []string, clients map[stri
 				for lines.Scan() {
 				}
 			}()
-			return ready.Issuer
+			w.issuer = ready.Issuer
+			return
 		}
 	}
 	require.FailNow(t, "oidc-provider did not start", stderr.String())
-	return ""
 }

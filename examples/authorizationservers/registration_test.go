@@ -35,7 +35,7 @@ const (
 	opaque = "opaque" // a format beside the algorithms
 )
 
-var methods = []string{tlsClientAuth, selfSignedTLSClientAuth, privateKeyJWT, clientSecretBasic}
+var allMethods = []string{tlsClientAuth, selfSignedTLSClientAuth, privateKeyJWT, clientSecretBasic}
 
 // A pki is who issues certificates. It is the test kit's, whose authorization
 // server nobody asks for anything here.
@@ -73,7 +73,7 @@ func asAPI(method string) string { return "opaque.api." + method }
 
 // register makes the clients of an authorization server that issues tokens in
 // these formats: for each format and method one, and a few beside.
-func register(t *testing.T, pki pki, formats []string) map[string]registration {
+func register(t *testing.T, pki pki, formats, methods []string) map[string]registration {
 	t.Helper()
 	all := make(map[string]registration)
 	add := func(id, method string, change func(*registration)) {
@@ -175,8 +175,11 @@ func writePair(t *testing.T, folder string, pair tls.Certificate) (certificate, 
 	return writeFile(t, folder, "cert.pem", certificatePEM(pair)), writeFile(t, folder, "key.pem", keyPEM(t, pair.PrivateKey))
 }
 
-func certificatePEM(pair tls.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})
+func certificatePEM(pair tls.Certificate) (chain []byte) {
+	for _, certificate := range pair.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})...)
+	}
+	return chain
 }
 
 func keyPEM(t *testing.T, key crypto.PrivateKey) []byte {

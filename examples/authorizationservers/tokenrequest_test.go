@@ -52,12 +52,14 @@ func post(t *testing.T, client *http.Client, r registration, issuer, endpoint st
 	case tlsClientAuth, selfSignedTLSClientAuth:
 		form.Set("client_id", r.id)
 	case privateKeyJWT:
+		form.Set("client_id", r.id) // not everybody takes it from the assertion
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		form.Set("client_assertion", r.assertion(t, issuer))
 	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", "application/json") // and no page for a browser
 	if r.method == clientSecretBasic {
 		request.SetBasicAuth(url.QueryEscape(r.id), url.QueryEscape(r.secret))
 	}
@@ -69,9 +71,15 @@ func post(t *testing.T, client *http.Client, r registration, issuer, endpoint st
 	return response.StatusCode, body
 }
 
-// forResource are the parameters of a request for all scopes at one API (RFC
-// 8707).
-func forResource(resource string) url.Values {
+// forResource are the parameters of a request for all scopes at one API.
+func (w *world) forResource(resource string) url.Values { return w.forScope(scope, resource) }
+
+// forScope are those for a scope: with RFC 8707's resource, or a scope that
+// stands for it.
+func (w *world) forScope(scope, resource string) url.Values {
+	if w.resourceScopes != nil {
+		return url.Values{"scope": {strings.TrimSpace(scope + " " + w.resourceScopes[resource])}}
+	}
 	return url.Values{"scope": {scope}, "resource": {resource}}
 }
 

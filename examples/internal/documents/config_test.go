@@ -50,3 +50,13 @@ func checkYAML(t *testing.T, b block, _ []block) {
 		depth = indented
 	}
 }
+
+// checkJava: each line is one of the program that examples/authorizationservers runs.
+func checkJava(t *testing.T, b block, _ []block) {
+	tested, err := os.ReadFile(filepath.Join(root, "examples", "authorizationservers", "spring", "src", "main", "java", "example", "Server.java"))
+	require.NoError(t, err)
+	known := directives(string(tested))
+	for _, line := range directives(b.text) {
+		require.Contains(t, known, line, "%s:%d", b.document, b.line)
+	}
+}

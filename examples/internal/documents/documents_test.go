@@ -83,6 +83,7 @@ func TestEveryCodeBlockIsChecked(t *testing.T) {
 		"sh":      checkShell,
 		"nginx":   checkNginx,
 		"yaml":    checkYAML,
+		"java":    checkJava,
 		"mermaid": func(*testing.T, block, []block) {},
 	}
 	for name, text := range documents(t) {
