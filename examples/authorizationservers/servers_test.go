@@ -24,6 +24,10 @@ var servers = []server{
 
 // javaServers are each run by a JVM.
 var javaServers = []server{
+	{
+		"keycloak", []string{"RS256", "ES256", "PS256", "EdDSA"},
+		[]string{tlsClientAuth, privateKeyJWT, clientSecretBasic}, startKeycloak, keycloakTests,
+	},
 	{"spring", []string{"RS256", "ES256", "PS256"}, allMethods, startSpring, springTests},
 }
 
@@ -40,6 +44,10 @@ type world struct {
 	resourceScopes map[string]string
 
 	verifies bool // client certificates, in the handshake
+	pushes   bool // authorization requests: its clients must
+
+	// fapi returns a world whose clients are under the FAPI 2.0 profile.
+	fapi func(t *testing.T) *world
 
 	// rotating returns a world whose keys may change, and what changes them.
 	rotating func(t *testing.T) (own *world, rotate func(t *testing.T))

@@ -43,10 +43,17 @@ type tokenAnswer struct {
 	TokenType   string `json:"token_type"`
 	Scope       string `json:"scope"`
 	Error       string `json:"error"`
+	Description string `json:"error_description"`
 }
 
 // post sends a form to an endpoint, as a client that authenticates itself.
 func post(t *testing.T, client *http.Client, r registration, issuer, endpoint string, form url.Values) (status int, body []byte) {
+	t.Helper()
+	return postProven(t, client, r, issuer, endpoint, form, "")
+}
+
+// postProven is post with a DPoP proof, if there is one.
+func postProven(t *testing.T, client *http.Client, r registration, issuer, endpoint string, form url.Values, proof string) (status int, body []byte) {
 	t.Helper()
 	switch r.method {
 	case tlsClientAuth, selfSignedTLSClientAuth:
@@ -60,6 +67,9 @@ func post(t *testing.T, client *http.Client, r registration, issuer, endpoint st
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Accept", "application/json") // and no page for a browser
+	if proof != "" {
+		request.Header.Set("DPoP", proof)
+	}
 	if r.method == clientSecretBasic {
 		request.SetBasicAuth(url.QueryEscape(r.id), url.QueryEscape(r.secret))
 	}

@@ -55,35 +55,47 @@ var (
 	inputValue  = regexp.MustCompile(`\svalue="([^"]*)"`)
 )
 
-// authorize asks for a code, and logs the user in where a form comes.
+// authorize asks for a code, and answers what forms come: the user logs in, and
+// consents.
 func (b *browser) authorize(t *testing.T, w *world, parameters url.Values) (code string) {
 	t.Helper()
 	response, err := b.client.Get(authorizationEndpoint(t, w) + "?" + parameters.Encode())
 	require.NoError(t, err)
-	if response.StatusCode == http.StatusOK {
-		page, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
-		action := formAction.FindSubmatch(page)
-		require.NotNil(t, action, string(page))
-		to, err := response.Request.URL.Parse(html.UnescapeString(string(action[1])))
-		require.NoError(t, err)
-		form := url.Values{"username": {userName}, "password": {userPassword}}
-		for _, input := range hiddenInput.FindAll(page, -1) {
-			name, value := inputName.FindSubmatch(input), inputValue.FindSubmatch(input)
-			if name != nil && value != nil && !form.Has(string(name[1])) {
-				form.Set(string(name[1]), html.UnescapeString(string(value[1])))
-			}
+	for range 2 {
+		if response.StatusCode != http.StatusOK {
+			break
 		}
-		require.NoError(t, response.Body.Close())
-		response, err = b.client.PostForm(to.String(), form)
-		require.NoError(t, err)
+		response = b.submit(t, response)
 	}
 	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
 	back, err := response.Location()
-	page, _ := io.ReadAll(response.Body)
 	require.NoError(t, err, "%d: %s", response.StatusCode, page)
 	require.NotEmpty(t, back.Query().Get("code"), back.String())
 	return back.Query().Get("code")
+}
+
+// submit fills in the form of a page.
+func (b *browser) submit(t *testing.T, response *http.Response) *http.Response {
+	t.Helper()
+	page, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	action := formAction.FindSubmatch(page)
+	require.NotNil(t, action, string(page))
+	to, err := response.Request.URL.Parse(html.UnescapeString(string(action[1])))
+	require.NoError(t, err)
+	form := url.Values{"username": {userName}, "password": {userPassword}, "accept": {"Yes"}}
+	for _, input := range hiddenInput.FindAll(page, -1) {
+		name, value := inputName.FindSubmatch(input), inputValue.FindSubmatch(input)
+		if name != nil && value != nil && !form.Has(string(name[1])) {
+			form.Set(string(name[1]), html.UnescapeString(string(value[1])))
+		}
+	}
+	next, err := b.client.PostForm(to.String(), form)
+	require.NoError(t, err)
+	return next
 }
 
 func authorizationEndpoint(t *testing.T, w *world) string {
@@ -121,6 +133,15 @@ func (b *browser) logIn(t *testing.T, w *world, r registration, more url.Values)
 	}
 	for name, values := range more {
 		parameters[name] = values
+	}
+	if w.pushes { // RFC 9126
+		status, body := post(t, newClient(t, w.pki, r), r, w.issuer, discover(t, w.pki, w.issuer).MTLSEndpoint("pushed_authorization_request_endpoint"), parameters)
+		require.Equal(t, http.StatusCreated, status, string(body))
+		var pushed struct {
+			URI string `json:"request_uri"`
+		}
+		require.NoError(t, json.Unmarshal(body, &pushed))
+		parameters = url.Values{"client_id": {r.id}, "request_uri": {pushed.URI}}
 	}
 	return askTokens(t, w, r, url.Values{
 		"grant_type": {"authorization_code"}, "code": {b.authorize(t, w, parameters)},

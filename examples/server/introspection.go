@@ -25,6 +25,8 @@ type asking struct {
 	secret       string
 	signingKey   crypto.Signer
 	signingKeyID string
+
+	withoutAudience bool // also about JWTs without aud
 }
 
 // introspectionFlags adds the flags that say so. What it returns reads them when
@@ -38,11 +40,12 @@ func introspectionFlags(flags *flag.FlagSet) func() (asking, []error) {
 	secret := flags.String("client-secret", "", "with -introspection: `file` with the secret to authenticate by (client_secret_basic)")
 	signingKey := flags.String("client-signing-key", "", "with -introspection: PEM `file` with the private key that signs assertions (private_key_jwt)")
 	flags.StringVar(&a.signingKeyID, "client-signing-kid", "", "with -client-signing-key: the key's `kid`, if the authorization server wants one")
+	flags.BoolVar(&a.withoutAudience, "introspect-jwts-without-audience", false, "with -introspection: also ask about JWTs of the issuer that have no aud, such as Keycloak's lightweight tokens")
 	return func() (asking, []error) {
 		given := a.clientID + *certificate + *key + *secret + *signingKey + a.signingKeyID
 		if !a.on {
-			if given != "" {
-				return a, []error{errors.New("-client-id, -client-cert, -client-key, -client-secret, -client-signing-key, -client-signing-kid: need -introspection")}
+			if given != "" || a.withoutAudience {
+				return a, []error{errors.New("-client-id, -client-cert, -client-key, -client-secret, -client-signing-key, -client-signing-kid, -introspect-jwts-without-audience: need -introspection")}
 			}
 			return a, nil
 		}

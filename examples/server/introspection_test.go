@@ -130,6 +130,7 @@ func TestIntrospectionNeedsACertificateAndAName(t *testing.T) {
 		"no such file":          {[]string{"-introspection", "-client-id", "api", "-client-cert", "missing", "-client-key", "missing"}, []string{"-client-cert"}},
 		"a client and no asker": {[]string{"-client-id", "api"}, []string{"-introspection"}},
 		"a secret and no asker": {[]string{"-client-secret", "file"}, []string{"-introspection"}},
+		"about JWTs, no asker":  {[]string{"-introspect-jwts-without-audience"}, []string{"-introspection"}},
 		"no secret there":       {[]string{"-introspection", "-client-id", "api", "-client-secret", "missing"}, []string{"-client-secret"}},
 		"no key there":          {[]string{"-introspection", "-client-id", "api", "-client-signing-key", "main.go"}, []string{"-client-signing-key"}},
 		"both":                  {[]string{"-introspection", "-client-id", "api", "-client-signing-key", "main.go", "-client-secret", "main.go"}, []string{"only one"}},

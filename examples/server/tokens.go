@@ -54,7 +54,9 @@ func newVerifier(o *options, log *slog.Logger) (*verifier, []error) {
 		return v, commandline.FlagErrors(err, flagOf)
 	}
 	v.close = append(v.close, opaque.Close)
-	both, err := introspection.ByForm(jwts, opaque)
+	both, err := introspection.NewForms(introspection.FormsConfig{
+		JWTs: jwts, Opaque: opaque, IntrospectJWTsWithoutAudience: o.introspection.withoutAudience,
+	})
 	if err != nil {
 		return v, []error{err}
 	}

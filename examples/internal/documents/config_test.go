@@ -1,6 +1,7 @@
 package documents_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,4 +60,9 @@ func checkJava(t *testing.T, b block, _ []block) {
 	for _, line := range directives(b.text) {
 		require.Contains(t, known, line, "%s:%d", b.document, b.line)
 	}
+}
+
+// checkJSON: examples/authorizationservers gives it to the server that it is for.
+func checkJSON(t *testing.T, b block, _ []block) {
+	require.True(t, json.Valid([]byte(b.text)), "%s:%d", b.document, b.line)
 }

@@ -84,6 +84,7 @@ func TestEveryCodeBlockIsChecked(t *testing.T) {
 		"nginx":   checkNginx,
 		"yaml":    checkYAML,
 		"java":    checkJava,
+		"json":    checkJSON,
 		"mermaid": func(*testing.T, block, []block) {},
 	}
 	for name, text := range documents(t) {
