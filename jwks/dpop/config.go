@@ -73,7 +73,8 @@ type Config struct {
 	// NonceKeys make the nonces: the first makes them, all are accepted. Replicas
 	// need the same. Each has at least 32 random bytes; at most 8. To replace one,
 	// put the new one second everywhere, then first, and take the old one away
-	// after NonceLifetime ([Verifier.SetNonceKeys] needs no restart). Nil is one that is made at random, for one process.
+	// after NonceLifetime; [Verifier.SetNonceKeys] needs no restart. Nil is one
+	// that is made at random, for one process.
 	NonceKeys [][]byte
 
 	// NonceLifetime bounds how long a nonce is good: for at least four fifths of
