@@ -39,6 +39,7 @@ var parts = []part{
 	{"proofs", (*run).proofs},
 	{"issuers", (*run).issuers},
 	{"opaque", (*run).opaque},
+	{"extauthz", (*run).extAuthz},
 	{"sizes", (*run).sizes},
 }
 
