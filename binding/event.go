@@ -91,8 +91,8 @@ func withoutSecrets(path string) string {
 
 // routeOf returns the pattern of a route without its method.
 func routeOf(pattern string) string {
-	if method, route, has := strings.Cut(pattern, " "); has && !strings.Contains(method, "/") {
-		return strings.TrimLeft(route, " \t")
+	if end := strings.IndexAny(pattern, " \t/"); end >= 0 && pattern[end] != '/' {
+		return strings.TrimLeft(pattern[end:], " \t")
 	}
 	return pattern
 }

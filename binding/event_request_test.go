@@ -46,6 +46,8 @@ func TestLogSaysWhichRequest(t *testing.T) {
 		"an opaque token":         {unrouted, "GET", "/a/" + strings.Repeat("x", 43) + "/b", "", members{"method": "GET", "path": "/a/.../b"}},
 		"a second record":         {unrouted, "GET", "/a%0alevel=INFO", "", members{"method": "GET", "path": `"/a\nlevel=INFO"`}},
 		"a long path":             {unrouted, "GET", strings.Repeat("/abcdefghi", 1000), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
+		"a path of 200 bytes":     {unrouted, "GET", strings.Repeat("/abcdefghi", 20), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 20)}},
+		"a path of 201 bytes":     {unrouted, "GET", strings.Repeat("/abcdefghi", 20) + "j", "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
 		"a long method":           {unrouted, strings.Repeat("A", 37), "/inside/1", "", members{"method": "...", "path": "/inside/1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,6 +101,31 @@ func TestPeerOfARefusal(t *testing.T) {
 		_, err := guard.Check(r)
 		require.Error(t, err)
 		require.Equal(t, want, got.Peer, remote)
+	}
+}
+
+// The route is the pattern without its method, as routers write it.
+func TestRouteOfARefusal(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		"":                          "",
+		"/accounts/{id}":            "/accounts/{id}",
+		"GET /accounts":             "/accounts",
+		"GET \t /accounts":          "/accounts",
+		"GET\t/accounts":            "/accounts",
+		"api.example/accounts":      "api.example/accounts",
+		"GET api.example/accounts/": "api.example/accounts/",
+		"/a route/:id":              "/a route/:id",
+		" /accounts":                "/accounts",
+		"accounts":                  "accounts",
+	} {
+		var got binding.Event
+		guard := newGuard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) { got = event }})
+		r := request("x")
+		r.Pattern = pattern
+		_, err := guard.Check(r)
+		require.Error(t, err)
+		require.Equal(t, want, got.Route, pattern)
 	}
 }
 

@@ -29,9 +29,7 @@ import (
 func Protect(guard *binding.Guard) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if route := c.Path(); route != "" {
-				c.Request().Pattern = route // for the event of a refusal, as http.ServeMux and echo v5 do
-			}
+			c.Request().Pattern = c.Path() // for the event of a refusal, as http.ServeMux and echo v5 do
 			admitted, err := guard.Admit(c.Request())
 			if err != nil {
 				return refuse(c, binding.AsError(err))

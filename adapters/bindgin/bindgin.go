@@ -29,9 +29,7 @@ func Protect(guard *binding.Guard) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		var admitted *http.Request
 		passed := passOrAbort(c, func() (err error) {
-			if route := c.FullPath(); route != "" {
-				c.Request.Pattern = route // for the event of a refusal, as http.ServeMux does
-			}
+			c.Request.Pattern = c.FullPath() // for the event of a refusal, as http.ServeMux does
 			admitted, err = guard.Admit(c.Request)
 			return err
 		})
