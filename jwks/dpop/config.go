@@ -196,7 +196,7 @@ func (c *Config) checkNonces(mistake func(field, format string, args ...any)) {
 		return
 	}
 	if len(c.NonceKeys) == 0 || len(c.NonceKeys) > mostKeys {
-		mistake("NonceKeys", "must be nil for a key of this process alone, or from 1 to %d keys", mostKeys)
+		mistake("NonceKeys", "must be from 1 to %d keys, or nil in a Config for a key of this process alone", mostKeys)
 	}
 	keys := make([][]byte, 0, len(c.NonceKeys))
 	for n, key := range c.NonceKeys {

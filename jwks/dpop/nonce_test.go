@@ -223,10 +223,14 @@ func TestSetNonceKeys(t *testing.T) {
 	requireAccepted(t, v, get(withNonce(old)))
 	requireRefused(t, v, get(used), binding.ReasonProofReplayed)
 
-	for field, keys := range map[string][][]byte{"nil": nil, "none": {}, "short": {key(1), key(2)[:31]}, "twice": {key(1), key(1)}, "nine": {
-		key(1), key(2), key(3), key(4), key(5), key(6), key(7), key(8), key(9)}} {
-		err := v.SetNonceKeys(keys)
-		require.ErrorContains(t, err, "NonceKeys", field)
+	for problem, keys := range map[string][][]byte{
+		"NonceKeys: must be":                         nil,
+		"must be from 1 to 8 keys":                   {},
+		"NonceKeys: number 2 has less than 32 bytes": {key(1), key(2)[:31]},
+		"NonceKeys: number 2 is the same as another": {key(1), key(1)},
+		"from 1 to 8 keys, or nil in a Config":       {key(1), key(2), key(3), key(4), key(5), key(6), key(7), key(8), key(9)},
+	} {
+		require.ErrorContains(t, v.SetNonceKeys(keys), problem)
 		require.Equal(t, next.Nonce(), v.Nonce())
 	}
 
