@@ -2,6 +2,8 @@ package authorizationservers_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -61,10 +63,7 @@ func startKeycloak(t *testing.T, w *world) {
 	w.resourceScopes = map[string]string{audience: "api", another: "other"}
 	delete(w.clients, "ES256.expired") // no setting issues tokens that have expired
 	keycloakClients(t, w)
-	w.issuer = k.realm(t, "bank", w.resourceScopes, w.clients)
-	for _, algorithm := range w.algorithms { // at the first use of each it makes a key
-		getToken(t, w, w.clients[algorithm+"."+tlsClientAuth], w.forResource(audience))
-	}
+	w.issuer = k.realm(t, "bank", w.algorithms, w.resourceScopes, w.clients)
 	w.rotating = func(t *testing.T) (*world, func(*testing.T)) { return k.rotating(t, w) }
 	w.fapi = func(t *testing.T) *world { return k.fapi(t, w) }
 }
@@ -83,7 +82,7 @@ func (k *keycloak) fapi(t *testing.T, w *world) *world {
 	t.Helper()
 	own := *w
 	own.pushes = true
-	own.issuer = k.realm(t, "fapi", w.resourceScopes, nil)
+	own.issuer = k.realm(t, "fapi", []string{"PS256"}, w.resourceScopes, nil)
 	k.ask(t, http.MethodPut, "/fapi/client-policies/policies", map[string]any{"policies": []any{map[string]any{
 		"name": "FAPI 2.0", "enabled": true, "profiles": []string{"fapi-2-security-profile"},
 		"conditions": []any{map[string]any{"condition": "any-client", "configuration": map[string]any{}}},
@@ -100,7 +99,7 @@ func (k *keycloak) rotating(t *testing.T, w *world) (*world, func(*testing.T)) {
 	t.Helper()
 	own := *w
 	id := "ES256." + tlsClientAuth
-	own.issuer = k.realm(t, "rotating", w.resourceScopes, map[string]registration{id: w.clients[id]})
+	own.issuer = k.realm(t, "rotating", []string{"ES256"}, w.resourceScopes, map[string]registration{id: w.clients[id]})
 	var realm struct{ ID string }
 	require.NoError(t, json.Unmarshal(k.ask(t, http.MethodGet, "/rotating", nil), &realm))
 	priority := 1000
@@ -135,9 +134,12 @@ func (k *keycloak) ask(t *testing.T, method, path string, body any) []byte {
 }
 
 // realm makes a realm with clients, and returns its issuer.
-func (k *keycloak) realm(t *testing.T, name string, audienceScopes map[string]string, clients map[string]registration) string {
+func (k *keycloak) realm(t *testing.T, name string, algorithms []string, audienceScopes map[string]string, clients map[string]registration) string {
 	t.Helper()
-	k.ask(t, http.MethodPost, "", map[string]any{"realm": name, "enabled": true})
+	k.ask(t, http.MethodPost, "", map[string]any{
+		"realm": name, "enabled": true,
+		"components": map[string]any{"org.keycloak.keys.KeyProvider": keycloakKeys(t, algorithms)},
+	})
 	path := "/" + name
 	for scope := range strings.FieldsSeq(scope) {
 		k.ask(t, http.MethodPost, path+"/client-scopes", map[string]any{"name": scope, "protocol": "openid-connect"})
@@ -164,6 +166,30 @@ func (k *keycloak) realm(t *testing.T, name string, audienceScopes map[string]st
 		}
 	}
 	return k.url + "/realms/" + name
+}
+
+// keycloakKeys are a key for each of these algorithms, and those for cookies and
+// refresh tokens. RSA keys are made here, because Java needs seconds for one.
+func keycloakKeys(t *testing.T, algorithms []string) (keys []any) {
+	t.Helper()
+	add := func(provider string, config map[string][]string) {
+		keys = append(keys, map[string]any{"name": fmt.Sprint(len(keys)), "providerId": provider, "config": config})
+	}
+	add("hmac-generated", map[string][]string{"algorithm": {"HS512"}})
+	add("aes-generated", map[string][]string{})
+	for _, algorithm := range algorithms {
+		switch algorithm {
+		case "ES256":
+			add("ecdsa-generated", map[string][]string{"ecdsaEllipticCurveKey": {"P-256"}})
+		case "EdDSA":
+			add("eddsa-generated", map[string][]string{"eddsaEllipticCurveKey": {"Ed25519"}})
+		default:
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			require.NoError(t, err)
+			add("rsa", map[string][]string{"algorithm": {algorithm}, "privateKey": {string(keyPEM(t, key))}})
+		}
+	}
+	return keys
 }
 
 // keycloakAudienceScope is the guide's, for another API and other clients that

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
@@ -135,6 +136,7 @@ func newAsking(t *testing.T, w *world, r registration) *introspection.Verifier {
 		Issuer: w.issuer, Audiences: []string{audience}, Transport: w.pki.Transport(),
 		ClientID: r.id, AuthMethod: introspection.AuthMethod(r.method), ClientSecret: r.secret,
 		ActiveFor: -1, InactiveFor: -1,
+		Timeout: time.Minute,
 	}
 	switch r.method {
 	case tlsClientAuth, selfSignedTLSClientAuth:

@@ -153,7 +153,7 @@ func testOutage(t *testing.T, w *world) {
 	} {
 		issuer := newRoad(t, w.issuer, row.started)
 		a := watch(t, w, binding.Config{Tokens: newJWTs(t, w, func(c *jwks.Config) {
-			c.Transport, c.Fresh = issuer.transport(w), 2*time.Second
+			c.Transport, c.Fresh, c.FetchTimeout = issuer.transport(w), 2*time.Second, 0
 		})})
 		if row.started == arrives {
 			require.Equal(t, http.StatusOK, a.whoami(t, client, token).status, a.last.Load())

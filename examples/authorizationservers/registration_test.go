@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,13 @@ var allMethods = []string{tlsClientAuth, selfSignedTLSClientAuth, privateKeyJWT,
 // server nobody asks for anything here.
 type pki struct {
 	*bindingtest.AuthorizationServer
+}
+
+// HTTPClient is the kit's, for servers that share a busy machine with their tests.
+func (p pki) HTTPClient(certificates ...tls.Certificate) *http.Client {
+	client := p.AuthorizationServer.HTTPClient(certificates...)
+	client.Timeout = 2 * time.Minute
+	return client
 }
 
 func newPKI(t *testing.T) pki {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,7 +45,10 @@ func (a *watchedAPI) requireReason(t *testing.T, reason binding.Reason, client *
 // newJWTs verifies JWTs of the world's issuer.
 func newJWTs(t *testing.T, w *world, change func(*jwks.Config)) *jwks.Verifier {
 	t.Helper()
-	config := jwks.Config{Issuer: w.issuer, Audiences: []string{audience}, Transport: w.pki.Transport()}
+	config := jwks.Config{
+		Issuer: w.issuer, Audiences: []string{audience}, Transport: w.pki.Transport(),
+		FetchTimeout: time.Minute, // a server that shares a busy machine with its tests
+	}
 	if change != nil {
 		change(&config)
 	}
