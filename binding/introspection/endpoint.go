@@ -42,11 +42,11 @@ const (
 	lastRetry     = time.Minute
 )
 
-func newEndpoint(c Config, client *metadata.Client, events *events.Queue[Event]) *endpoint {
+func newEndpoint(c Config, client *metadata.Client, told *events.Queue[Event]) *endpoint {
 	e := &endpoint{
 		issuer: metadata.Issuer{Client: client, Name: c.Issuer, MetadataURL: c.MetadataURL},
 		alias:  c.presentsCertificate(),
-		events: events,
+		events: told,
 	}
 	if c.URL != "" {
 		e.current.Store(&c.URL)
