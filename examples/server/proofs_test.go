@@ -262,8 +262,9 @@ func TestANewNonceKeyNeedsNoRestart(t *testing.T) {
 	write := func(line, content string) {
 		versions++
 		told[line]++
-		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Duration(versions)*time.Hour)))
+		another := writeFile(t, t.TempDir(), "keys", []byte(content))
+		require.NoError(t, os.Chtimes(another, time.Time{}, time.Now().Add(time.Duration(versions)*time.Hour)))
+		require.NoError(t, os.Rename(another, file)) // at once, so that each is read once
 		require.Eventually(t, func() bool { return strings.Count(server.log.String(), line) >= told[line] }, time.Minute, 10*time.Millisecond)
 	}
 	const anew, kept = "the nonce keys were read anew", "the old ones are kept"
