@@ -68,21 +68,21 @@ func testRotation(t *testing.T, w *world) {
 		token, nobody := newToken(t), w.pki.HTTPClient()
 		defer nobody.CloseIdleConnections()
 		require.Equal(t, http.StatusOK, a.whoami(t, client, token).status)
-		ended := make(chan struct{})
 		var flood sync.WaitGroup
+		var over atomic.Bool
 		var floods atomic.Int64
+		end := func() {
+			over.Store(true)
+			flood.Wait()
+		}
+		defer end()
 		flood.Go(func() {
-			for {
-				select {
-				case <-ended:
-					return
-				default:
-					status := a.whoami(t, nobody, withAnotherKey(t, token)).status
-					if status == http.StatusOK {
-						t.Error("a token that nobody has signed is accepted")
-					}
-					floods.Add(1)
+			for !over.Load() {
+				status := a.whoami(t, nobody, withAnotherKey(t, token)).status
+				if status == http.StatusOK {
+					t.Error("a token that nobody has signed is accepted")
 				}
+				floods.Add(1)
 			}
 		})
 		counted := load(t, a.api)
@@ -90,8 +90,7 @@ func testRotation(t *testing.T, w *world) {
 		// The last of the keys is found while the flood goes on: each of its
 		// tokens is one of the new ones.
 		require.Eventually(t, func() bool { return a.whoami(t, client, newToken(t)).status == http.StatusOK }, time.Minute, 100*time.Millisecond)
-		close(ended)
-		flood.Wait()
+		end()
 		t.Logf("%d made-up tokens; new ones: %v", floods.Load(), counted)
 		require.Equal(t, http.StatusOK, a.whoami(t, client, token).status, "of a key that is known all the while")
 	})
