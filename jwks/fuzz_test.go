@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
-	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/jwks"
 	"github.com/certbound/certbound/jwks/internal/keyset"
 )
@@ -36,17 +35,16 @@ type rig struct {
 func newRig(f *testing.F) *rig {
 	f.Helper()
 	r := &rig{keys: fuzzKeys()}
-	i := newIssuer(f, bindingtest.Config{})
 	var set []json.RawMessage
 	for id, key := range r.keys {
 		set = append(set, key.key().with("kid", quote(id)).with("alg", quote(string(key.alg))).published())
 	}
-	i.publish(set...)
+	// Keys that are fetched would be asked for once more for a key that is not there, until too many were: 503.
+	keys := must(json.Marshal(map[string]any{"keys": set}))
 	verifier := func(change func(*jwks.Config)) *jwks.Verifier {
-		return i.verifier(f, func(c *jwks.Config) {
-			c.Issuer, c.URL, c.Clock = fuzzIssuer, i.URL(bindingtest.JWKSPath), r.now
-			change(c)
-		})
+		config := jwks.Config{Issuer: fuzzIssuer, Audiences: []string{audience}, Keys: keys, Clock: r.now}
+		change(&config)
+		return must(jwks.New(config))
 	}
 	r.direct = verifier(func(c *jwks.Config) { c.SeenTokens = -1 })
 	r.seen = verifier(func(*jwks.Config) {})
