@@ -141,14 +141,18 @@ func TestByIssuerReady(t *testing.T) {
 // A token of another issuer is told which there are, ten of them by name.
 func TestByIssuerSaysWhichThereAre(t *testing.T) {
 	t.Parallel()
-	token := newIssuer(t, bindingtest.Config{}).goodToken(t)
+	key := newFaultKey("1")
+	token := key.token("https://another.example")
 	for issuers, last := range map[int]string{
 		1: `["https://as-1.example"]`, 10: `"https://as-10.example"]`, 11: `"https://as-10.example" "and 1 more"]`, 12: `"https://as-10.example" "and 2 more"]`,
 	} {
 		verifiers := make([]*jwks.Verifier, issuers)
 		for n := range verifiers {
-			issuer := newFaultIssuer(fmt.Sprintf("https://as-%d.example", n+1))
-			verifiers[n] = withOwnTransport(t, issuer).Verifier
+			var err error
+			verifiers[n], err = jwks.New(jwks.Config{
+				Issuer: fmt.Sprintf("https://as-%d.example", n+1), Audiences: []string{faultAudience}, Keys: []byte(jwkSetOf(key)),
+			})
+			require.NoError(t, err)
 		}
 		all, err := jwks.ByIssuer(verifiers...)
 		require.NoError(t, err)
