@@ -2,7 +2,7 @@
 // a rule that can go without a test that fails is no rule. It prints what
 // survived, then one line of counts, and fails if anything did.
 //
-//	go run ./.ci/mutate            a twentieth of the mutants, the next with each commit
+//	go run ./.ci/mutate            a fortieth of the mutants, the next with each commit
 //	go run ./.ci/mutate -all       all of them
 //	go run ./.ci/mutate -all -only 'binding/forwarded/.*'
 //	go run ./.ci/mutate -list      their names
@@ -56,7 +56,7 @@ type target struct {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("mutate: ")
-	all := flag.Bool("all", false, "all mutants, not a twentieth")
+	all := flag.Bool("all", false, "all mutants, not a fortieth")
 	list := flag.Bool("list", false, "print the mutants' names and run nothing")
 	only := flag.String("only", "", "only mutants whose name matches the regular expression")
 	workers := flag.Int("workers", 2*runtime.NumCPU(), "how many run at once: many a mutant waits")
@@ -92,7 +92,7 @@ func run(all, list bool, only string, workers int) error {
 		if counts {
 			total++
 		}
-		if (all || counts && total%20 == turn%20) && pattern.MatchString(m.name) {
+		if (all || counts && total%40 == turn%40) && pattern.MatchString(m.name) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -106,7 +106,7 @@ func run(all, list bool, only string, workers int) error {
 	part := "all"
 	switch {
 	case !all:
-		part = fmt.Sprintf("a twentieth in turn of %d", total)
+		part = fmt.Sprintf("a fortieth in turn of %d", total)
 	case only != "":
 		part = fmt.Sprintf("of %d; those with such a name", total)
 	}
