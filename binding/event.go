@@ -32,8 +32,9 @@ type Event struct {
 
 	// Method and Path are those of a refused request, and "" for an accepted one.
 	// The path has no query, at most about 200 bytes, and "..." in the place of
-	// each segment that is longer than a UUID (36 bytes), which could be a token.
-	// It may still hold personal data, such as an account number.
+	// each segment that could be a token: that is longer than 20 bytes, or than 36
+	// if it has lower-case letters and hyphens alone. It may still hold personal
+	// data, such as an account number.
 	Method, Path string
 
 	// Route is the pattern that a refused request matched (http.Request.Pattern),
@@ -68,11 +69,12 @@ func (e *Event) concerns(r *http.Request) {
 	}
 }
 
-// What is told of a path: up to 200 bytes, and no segment that is longer than a
-// UUID. No JWT, no certificate and no random value of 256 bits is as short.
+// What is told of a path: no random value of 128 bits (RFC 6749 §10.10) is as
+// short as a segment may be, in base64url, in hexadecimal or as a UUID.
 const (
 	mostOfPath    = 200
-	mostOfSegment = 36
+	mostOfSegment = 20
+	mostOfWords   = 36 // "domestic-payment-consents"
 )
 
 // withoutSecrets returns a path without the segments that could be a token.
@@ -82,7 +84,8 @@ func withoutSecrets(path string) string {
 	}
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
-		if len(segment) > mostOfSegment {
+		isWords := strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz-") == ""
+		if len(segment) > mostOfWords || len(segment) > mostOfSegment && !isWords {
 			segments[i] = "..."
 		}
 	}
