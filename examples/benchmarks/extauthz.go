@@ -46,7 +46,7 @@ func (r *run) extAuthz() error {
 			return fmt.Errorf("no time for %q", way.benchmark)
 		}
 		r.add(report.NewRow("a proxy's question to examples/extauthz, seen token: processor time of both sides", "stated", way.name,
-			fmt.Sprintf("%.0f µs, the guard in the process %.1f µs", middle(way.benchmark)/1e3, middle(inProcess)/1e3), true))
+			fmt.Sprintf("%%.0f µs, the guard in the process %.1f µs", middle(inProcess)/1e3), middle(way.benchmark)/1e3, true))
 	}
 	return nil
 }

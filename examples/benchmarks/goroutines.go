@@ -76,7 +76,7 @@ func (r *run) goroutines() error {
 			locks := report.AtMost("64 goroutines on 2 processors: waiting for locks of the library's", traffic.name,
 				"%.1f %% of the processor time", 1, 100*measure.Ratio(waited, took).Median)
 			if !locks.Met() {
-				locks.Results[0].Text += ", in " + where
+				locks.Results[0].Format += ", in " + where
 			}
 			r.add(locks, report.AtMost("64 goroutines instead of 1: processor time of a check", traffic.name, "%.2f ×", 1.1,
 				measure.Ratio(most, one).Median))

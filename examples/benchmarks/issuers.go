@@ -106,11 +106,10 @@ func (r *run) idleIssuers(tenants *subject.Tenants) (err error) {
 	const work = "100 active issuers, 10,000 known to the function instead of 100"
 	growth := float64(heaps[1]) / float64(heaps[0])
 	r.add(
-		report.NewRow(work, "heap of each the same within 5 %", "", fmt.Sprintf("%.0f KiB and %.0f KiB",
-			float64(heaps[0])/float64(len(requests))/1024, float64(heaps[1])/float64(len(requests))/1024), math.Abs(growth-1) <= 0.05),
-		report.NewRow(work, "goroutines of each the same within 5 %", "", fmt.Sprintf("%.1f and %.1f",
-			float64(goroutines[0])/float64(len(requests)), float64(goroutines[1])/float64(len(requests))),
-			math.Abs(float64(goroutines[1])/float64(goroutines[0])-1) <= 0.05),
+		report.NewRow(work, "heap of each the same within 5 %", "", fmt.Sprintf("%.0f KiB and %%.0f KiB", float64(heaps[0])/float64(len(requests))/1024),
+			float64(heaps[1])/float64(len(requests))/1024, math.Abs(growth-1) <= 0.05),
+		report.NewRow(work, "goroutines of each the same within 5 %", "", fmt.Sprintf("%.1f and %%.1f", float64(goroutines[0])/float64(len(requests))),
+			float64(goroutines[1])/float64(len(requests)), math.Abs(float64(goroutines[1])/float64(goroutines[0])-1) <= 0.05),
 	)
 	return nil
 }

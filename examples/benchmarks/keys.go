@@ -43,8 +43,8 @@ func (r *run) keys() error {
 func flat(work string, growth, noise measure.Spread) report.Row {
 	allowed := max(leastNoise, math.Abs(noise.Median-1), noise.High-noise.Median)
 	allowed = math.Ceil(100*allowed) / 100
-	return report.NewRow(work, "1.00 × within the noise", "", fmt.Sprintf("%.2f ×, noise %.0f %%", growth.Median, 100*allowed),
-		growth.Median <= 1+allowed)
+	return report.NewRow(work, "1.00 × within the noise", "", fmt.Sprintf("%%.2f ×, noise %.0f %%%%", 100*allowed),
+		growth.Median, growth.Median <= 1+allowed)
 }
 
 var errSpent = errors.New("no request is left")

@@ -3,7 +3,8 @@
 //	go test -bench . -count 10     the ordinary benchmarks of Go, in the processor time of one machine
 //	go run .                       the same and more, in ratios that hold on a busy machine too, beside their targets
 //	go run . verify server         parts of it
-//	go run . -results RESULTS.md   and puts the table into that file
+//	go run . -runs 3 -results RESULTS.md
+//	                               all of it three times, of which the middle counts, and puts the table into that file
 //	go run . -load                 a server under load instead: latencies, and processor time
 //
 // With go run it takes some minutes, and ends with 1 if a target is missed. The part replays starts a redis-server, which must
@@ -33,11 +34,12 @@ var errShort = errors.New("benchmarks: a target is missed")
 
 // command is the program: 0 if every target was met, 2 for a wrong command line, 1 for anything else.
 func command(args []string, stdout, stderr io.Writer) int {
-	var o options
+	o := options{runs: 1}
 	flags := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.once, "once", false, "as briefly as can be, to see that it works: nothing is judged, and no file written")
 	flags.BoolVar(&o.load, "load", false, "instead, put load on a server and tell how long it takes to answer")
+	flags.IntVar(&o.runs, "runs", 1, "measure all of it so often, an odd `number`: what is between the others counts")
 	flags.StringVar(&o.results, "results", "", "put the table into this `file`")
 	flags.Usage = func() {
 		fmt.Fprintf(stderr, "usage: go run . [flags] [part ...]\n\nIt takes minutes. Without a part it measures all of them: %s.\n\n",
@@ -66,12 +68,16 @@ func command(args []string, stdout, stderr io.Writer) int {
 type options struct {
 	parts      []string
 	once, load bool
+	runs       int
 	results    string
 }
 
 func (o options) check() error {
 	if o.results != "" && len(o.parts) > 0 {
 		return errors.New("benchmarks: the table of -results is the whole")
+	}
+	if o.runs < 1 || o.runs%2 == 0 {
+		return errors.New("benchmarks: -runs must be odd, so that one is in the middle")
 	}
 	for _, name := range o.parts {
 		if !slices.Contains(partNames(), name) {
@@ -86,31 +92,37 @@ func (o options) run(stdout, stderr io.Writer) error {
 	if o.load {
 		return r.load(stdout)
 	}
-	if err := r.measure(o.parts); err != nil {
-		return err
+	var all [][]report.Row
+	for range o.runs {
+		r.rows = nil
+		if err := r.measure(o.parts); err != nil {
+			return err
+		}
+		all = append(all, r.rows)
 	}
+	rows := report.Middle(all)
 	if r.once {
-		_, err := fmt.Fprintf(stdout, "%d rows, each measured once\n", len(r.rows))
+		_, err := fmt.Fprintf(stdout, "%d rows, each measured once\n", len(rows))
 		return err
 	}
-	if err := report.Print(stdout, r.rows); err != nil {
+	if err := report.Print(stdout, rows); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "\n%s\n%s\n", machine(), versions())
-	if err := r.write(o); err != nil {
+	if err := o.write(rows); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(r.rows, func(r report.Row) bool { return !r.Met() }) {
+	if slices.ContainsFunc(rows, func(r report.Row) bool { return !r.Met() }) {
 		return errShort
 	}
 	return nil
 }
 
-// write writes the file that comes of a run.
-func (r *run) write(o options) error {
+// write writes the file that comes of it.
+func (o options) write(rows []report.Row) error {
 	if o.results == "" {
 		return nil
 	}
 	measured := fmt.Sprintf("\nMeasured on %s, with %s.\n", machine(), versions())
-	return report.WriteTable(o.results, report.Markdown(r.rows)+measured)
+	return report.WriteTable(o.results, report.Markdown(rows)+measured)
 }

@@ -181,6 +181,6 @@ func (r *run) opaqueInAFlood() (err error) {
 	all.Wait()
 	share := 100 * float64(served.Load()) / float64(served.Load()+refused.Load())
 	r.add(report.NewRow("honest opaque tokens that are served during 4,000 made-up ones a second, the server taking 50 ms", "at least 99 %", "",
-		fmt.Sprintf("%.1f %% of %d, beside %d", share, served.Load()+refused.Load(), flood.Load()), share >= servedInAFlood))
+		fmt.Sprintf("%%.1f %%%% of %d, beside %d", served.Load()+refused.Load(), flood.Load()), share, share >= servedInAFlood))
 	return nil
 }

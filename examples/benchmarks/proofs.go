@@ -73,7 +73,7 @@ func (r *run) acceptedProofs(contest *subject.ProofContest) error {
 	)
 	for _, peer := range subject.ProofPeers() {
 		times := measure.Ratio(s.of(peer.Name), s.of(subject.ProofName)).Median
-		r.add(report.NewRow("a DPoP proof, accepted by another library, to ours", "more than 1.00 ×", peer.Name, fmt.Sprintf("%.2f ×", times), times > 1))
+		r.add(report.NewRow("a DPoP proof, accepted by another library, to ours", "more than 1.00 ×", peer.Name, "%.2f ×", times, times > 1))
 	}
 	var differences measure.Sample
 	for i, nanos := range s.of(subject.ProofName).Nanos {

@@ -69,7 +69,7 @@ func (r *run) refused() error {
 			ratio := measure.Ratio(samples[i+1], samples[0]).Median
 			// Half a per cent is less than can be told apart.
 			r.add(report.NewRow("a refused request", fmt.Sprintf("at most %.2f × a first time", f.limit), f.name,
-				fmt.Sprintf("%.2f ×", ratio), ratio < f.limit+0.005))
+				"%.2f ×", ratio, ratio < f.limit+0.005))
 		}
 		return r.kept(stream, works[1:])
 	})

@@ -24,7 +24,7 @@ func startRedis(t *testing.T) *subject.Redis {
 	return redis
 }
 
-// Both stores do the work, and on the same records: what one of them has remembered the other calls used.
+// All stores do the work, and on the same records: what one of them has remembered the other calls used.
 func TestStoresRememberTheSame(t *testing.T) {
 	t.Parallel()
 	redis := startRedis(t)
@@ -33,7 +33,10 @@ func TestStoresRememberTheSame(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, ours.Close()) })
 	theirs := subject.NewGoRedis(redis.Address)
 	t.Cleanup(func() { require.NoError(t, theirs.Close()) })
-	for n, order := range [][2]dpop.ReplayStore{{ours, theirs}, {theirs, ours}} {
+	socket, err := subject.NewSocket(redis.Address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, socket.Close()) })
+	for n, order := range [][2]dpop.ReplayStore{{ours, theirs}, {theirs, ours}, {ours, socket}, {socket, ours}} {
 		for i, want := range []bool{true, false} {
 			first, err := order[i].Remember(t.Context(), [32]byte{byte(n)}, time.Minute)
 			require.NoError(t, err)

@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,6 +38,32 @@ type bindredisStore struct{ *bindredis.Store }
 func (s bindredisStore) Close() error {
 	s.Store.Close()
 	return nil
+}
+
+// NewSocket returns the least that can be done to remember a proof on a server: the command is written to a connection, and the
+// answer read. It is for one goroutine, and knows no answer but that of a first use.
+func NewSocket(address string) (ReplayStore, error) {
+	connection, err := net.Dial("tcp", address)
+	return socket{connection}, err
+}
+
+type socket struct{ net.Conn }
+
+func (s socket) Remember(_ context.Context, id [32]byte, ttl time.Duration) (bool, error) {
+	if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
+		return false, err
+	}
+	key, own, milliseconds := "certbound:dpop:"+base64.RawURLEncoding.EncodeToString(id[:16]), rand.Text()[:16], strconv.FormatInt(ttl.Milliseconds(), 10)
+	var command []byte
+	for _, word := range []string{"SET", key, own, "NX", "GET", "PX", milliseconds} {
+		command = fmt.Appendf(command, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := s.Write(append([]byte("*7\r\n"), command...)); err != nil {
+		return false, err
+	}
+	var answer [64]byte
+	n, err := s.Read(answer[:])
+	return string(answer[:n]) == "$-1\r\n", err
 }
 
 // NewGoRedis returns the store that the documentation of bindredis has for go-redis.
