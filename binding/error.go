@@ -222,8 +222,8 @@ func (e *Error) SetHeader(header http.Header) {
 	for _, challenge := range e.Challenges() {
 		header.Add("WWW-Authenticate", challenge)
 	}
-	if proofs := e.settings().proofs; proofs != nil && e.scheme == schemeDPoP {
-		setNonce(header, proofs.Nonce())
+	if g := e.settings(); g.proofs != nil && e.scheme == schemeDPoP {
+		setNonce(header, g.nonce())
 	}
 	if e.StatusCode() == http.StatusServiceUnavailable {
 		header.Set("Retry-After", strconv.FormatInt(e.retrySeconds(), 10))

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -64,8 +65,7 @@ func (e Event) Reason() Reason {
 func (e *Event) concerns(r *http.Request) {
 	e.Method, e.Route, e.Peer = withoutSecrets(r.Method), routeOf(r.Pattern), peerOf(r.RemoteAddr)
 	if r.URL != nil {
-		path, _, _ := strings.Cut(r.URL.Path, "?") // a client may have escaped it
-		e.Path = withoutSecrets(path)
+		e.Path = pathOf(r.URL)
 	}
 }
 
@@ -76,6 +76,21 @@ const (
 	mostOfSegment = 20
 	mostOfWords   = 36 // "domestic-payment-consents"
 )
+
+// pathOf returns what is told of a path. A segment is what stands between two
+// slashes of the path as it came: one that a client has escaped parts none.
+func pathOf(u *url.URL) string {
+	path, _, _ := strings.Cut(strings.ReplaceAll(u.EscapedPath(), "%3f", "%3F"), "%3F") // an escaped query
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		decoded, _ := url.PathUnescape(segment) // EscapedPath is valid
+		if strings.Contains(decoded, "/") {
+			decoded = "..."
+		}
+		segments[i] = decoded
+	}
+	return withoutSecrets(strings.Join(segments, "/"))
+}
 
 // withoutSecrets returns a path without the segments that could be a token.
 func withoutSecrets(path string) string {

@@ -60,6 +60,8 @@ func (f TokenVerifierFunc) VerifyToken(ctx context.Context, token string) (*Toke
 
 // Check decides about a request and changes nothing: neither the request nor
 // any response. It returns the verified token, or an error that is an [*Error].
+// With Config.Proofs, ask once for each request: a proof is good for one use, and
+// Check uses it up.
 //
 // It is for a route that serves everybody, and serves clients that prove their
 // token differently: the Reason tells why a request was not accepted. To

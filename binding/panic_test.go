@@ -120,3 +120,32 @@ func TestObserverThatPanicsOnARefusal(t *testing.T) {
 	requireRefused(t, err, binding.ReasonPanicked, 500)
 	require.NoError(t, binding.CheckScopes(admitted.Context(), "accounts"))
 }
+
+// noNonce is a ProofVerifier whose Nonce panics.
+type noNonce struct{ proofs }
+
+func (*noNonce) Nonce() string { panic("canary") }
+
+// A nonce is asked for where the answer is decided: without one it is the same answer.
+func TestPanicInNonceChangesNoDecision(t *testing.T) {
+	t.Parallel()
+	token := bearer(claims(t, boundToKey("alice", nil)))
+	for name, row := range map[string]struct {
+		proof string
+		want  int
+	}{
+		"K/268 Nonce, a refused request":            {"", 401},
+		"K/268 Nonce, a proof whose nonce is wrong": {"old-nonce", 401},
+		"K/268 Nonce, an admitted request":          {"alice stale", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			bindhttp.Protect(newGuard(t, binding.Config{Proofs: new(noNonce)}))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).
+				ServeHTTP(w, dpopRequest("DPoP", token, row.proof))
+			require.Equal(t, row.want, w.Code)
+			require.NotContains(t, w.Header(), http.CanonicalHeaderKey("DPoP-Nonce"))
+			require.Equal(t, row.want == 401, w.Header().Get("WWW-Authenticate") != "")
+		})
+	}
+}

@@ -95,7 +95,7 @@ func (g *Guard) useProof(d *decision, bearer string) *Error {
 		}
 		return refusalOf(err, ReasonUnavailable)
 	}
-	d.proof.proven = &provenProof{usedProof{g.proofs, bearer, d.request.Method, d.request.RequestURI}, key}
+	d.proof.proven = &provenProof{g.useOf(d.request, bearer), key}
 	return nil
 }
 
@@ -107,10 +107,19 @@ type provenProof struct {
 
 // A usedProof says what a proof was used for. A handler may hand on another
 // request with the context of its own, which the proof is not for; what takes a
-// prefix off the path (http.StripPrefix) leaves RequestURI as it came.
+// prefix off the path (http.StripPrefix) leaves RequestURI as it came. Of a
+// request without one, which no server of net/http has read, the path counts.
 type usedProof struct {
-	by                     ProofVerifier
-	bearer, method, target string
+	by                           ProofVerifier
+	bearer, method, target, path string
+}
+
+func (g *Guard) useOf(r *http.Request, bearer string) usedProof {
+	use := usedProof{by: g.proofs, bearer: bearer, method: r.Method, target: r.RequestURI}
+	if use.target == "" && r.URL != nil {
+		use.path = r.URL.EscapedPath()
+	}
+	return use
 }
 
 // provenOutside returns the proof that a guard outside this one, with the same
@@ -118,7 +127,7 @@ type usedProof struct {
 // Proof.
 func (g *Guard) provenOutside(r *http.Request, bearer string) Proof {
 	a := admissionOf(r.Context())
-	if a == nil || a.proven == nil || a.proven.usedProof != (usedProof{g.proofs, bearer, r.Method, r.RequestURI}) {
+	if a == nil || a.proven == nil || a.proven.usedProof != g.useOf(r, bearer) {
 		return Proof{}
 	}
 	return Proof{Key: a.proven.key, Verify: func() error { return nil }, Prove: func(context.Context) error { return nil }}
@@ -127,9 +136,16 @@ func (g *Guard) provenOutside(r *http.Request, bearer string) Proof {
 // newerNonce returns the nonce that the answer to an admitted request carries.
 func (p *presentedProof) newerNonce(g *Guard) string {
 	if p.Stale {
-		return g.proofs.Nonce()
+		return g.nonce()
 	}
 	return ""
+}
+
+// nonce returns the newest nonce. It is asked for where a decision has been made
+// and no other answer can be given any more: if the verifier panics there is none.
+func (g *Guard) nonce() string {
+	defer func() { _ = recover() }()
+	return g.proofs.Nonce()
 }
 
 // SetAdmittedHeader sets the header fields that the answer to an admitted

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -552,16 +553,23 @@ func TestProofOfAnotherRequestInNestedGuards(t *testing.T) {
 		change func(*http.Request)
 		again  bool
 	}{
-		"L/379 the same request":             {func(*http.Request) {}, false},
-		"L/379 http.StripPrefix between":     {func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/", "" }, false},
-		"L/379 another method":               {func(r *http.Request) { r.Method = http.MethodDelete }, true},
-		"L/379 another path":                 {func(r *http.Request) { r.RequestURI = "/accounts/7" }, true},
-		"L/379 a request that was made here": {func(r *http.Request) { r.RequestURI = "" }, true},
+		"L/379 the same request":                           {func(*http.Request) {}, false},
+		"L/379 http.StripPrefix between":                   {func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/", "" }, false},
+		"L/379 another method":                             {func(r *http.Request) { r.Method = http.MethodDelete }, true},
+		"L/379 another path":                               {func(r *http.Request) { r.RequestURI = "/accounts/7" }, true},
+		"L/379 a request that was made here":               {func(r *http.Request) { r.RequestURI = "" }, true},
+		"L/379 no server has read it, the same request":    {func(*http.Request) {}, false},
+		"L/379 no server has read it, another path":        {func(r *http.Request) { r.URL = &url.URL{Path: "/payments"} }, true},
+		"L/379 no server has read it, an escaped path":     {func(r *http.Request) { r.URL = &url.URL{Path: r.URL.Path, RawPath: "/%61ccounts"} }, true},
+		"L/379 no server has read it, now it has a target": {func(r *http.Request) { r.RequestURI = r.URL.Path }, true},
 	} {
 		verifier := new(proofs)
 		guard := newGuard(t, binding.Config{Proofs: verifier})
 		r := dpopRequest("DPoP", bearer(claims(t, boundToKey("alice", nil))), "alice")
 		require.NotEmpty(t, r.RequestURI)
+		if strings.Contains(name, "no server has read it") {
+			r.RequestURI = ""
+		}
 		admitted, err := guard.Admit(r)
 		require.NoError(t, err, name)
 		inner := admitted.Clone(admitted.Context())

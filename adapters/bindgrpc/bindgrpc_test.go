@@ -20,6 +20,7 @@ import (
 	"github.com/certbound/certbound/adapters/internal/suite"
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/jwks/dpop"
 )
 
 const otherCertificate = "the access token is bound to another client certificate"
@@ -123,6 +124,17 @@ func TestPanicsAreAnswers(t *testing.T) {
 				site.refused(t, a, failed)
 			}
 		})
+	}
+}
+
+// The clock of a ProofVerifier is asked for the nonce of an answer, after the decision.
+func TestClockThatPanicsEndsNoProcess(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	verifier := proofs(t, dpop.Config{RequireNonce: true, Clock: func() time.Time { panic("the clock") }})
+	site := protected(t, f, f.Guard(t, binding.Config{Proofs: verifier}))
+	for kind := range kinds {
+		require.Equal(t, codes.Unauthenticated, call(t, site.as(t, f.Nobody), kind, "authorization", "DPoP x").Code())
 	}
 }
 
