@@ -150,8 +150,8 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 		}
 		verified, err := t.verifier.verifyOrRecall(ctx, token, parsed, digest)
 		d.leave(t, err == nil)
-		if err != nil && t.gone.Load() && errors.Is(err, ErrClosed) {
-			continue // it was closed for being idle when the token came
+		if t.gone.Load() && (err == nil || errors.Is(err, ErrClosed)) {
+			continue // it was closed for being idle when the token came, or forgotten since
 		}
 		if err == nil {
 			d.routes.put(digest, t)
@@ -175,9 +175,9 @@ func (d *DynamicIssuers) Ready() error {
 // called again for its next token: call it when you remove a tenant, or change
 // its Config.
 func (d *DynamicIssuers) Forget(issuer string) {
-	d.refused.Invalidate(issuer)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.refused.Invalidate(issuer)
 	if a := d.asking[issuer]; a != nil {
 		a.stale = true
 	}

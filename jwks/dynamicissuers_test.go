@@ -376,6 +376,42 @@ func TestDynamicIssuersThatAreForgotten(t *testing.T) {
 			require.Equal(t, 2, w.timesAsked(bank.url))
 		})
 	})
+
+	t.Run("while a token waits for keys that others share", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			keys, key := w.tenant("keys")
+			late := newFaultKey("late")
+			w.change = func(c *jwks.Config) { c.URL, c.Transport = keys.keySetURL(), w }
+			known := true
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					if !known {
+						return jwks.Config{}, errUnknown
+					}
+					return w.config(ctx, issuer)
+				}
+			})
+			accepted(t, d, key.token("https://a.example"))
+			accepted(t, d, key.token("https://b.example"))
+			keys.answer(func(rw http.ResponseWriter, r *http.Request) {
+				time.Sleep(2 * time.Second)
+				body(jwkSetOf(key, late))(rw, r)
+			})
+			answer := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), late.token("https://a.example"))
+				answer <- err
+			}()
+			synctest.Wait()
+			known = false
+			d.Forget("https://a.example")
+			err := <-answer
+			require.Error(t, err)
+			require.Equal(t, binding.ReasonTokenIssuer, binding.AsError(err).Reason)
+			accepted(t, d, late.token("https://b.example"))
+		})
+	})
 }
 
 // Nothing of it runs when Close returns, not even a fetch whose transport knows no end.

@@ -21,6 +21,10 @@ type Event struct {
 	// Err is, for KeysFailed, why. It is the issuer's or the network's fault.
 	Err error
 
+	// Unread is, for KeysFetched, why the metadata that names the key set could not
+	// be read, or nil. The set is then from where it was before.
+	Unread error
+
 	// Duration is how long the fetch took.
 	Duration time.Duration
 
@@ -120,7 +124,7 @@ func (k *remoteKeys) tell(before, latest *snapshot, outage time.Duration, err er
 		}
 	} else {
 		event.Kind, event.Outage, event.Keys = KeysFetched, outage, len(latest.set.Keys)
-		event.Ignored = latest.set.Ignored
+		event.Unread, event.Ignored = k.source.unread, latest.set.Ignored
 		event.Added = latest.notIn(before)
 		event.Removed = before.notIn(latest)
 	}

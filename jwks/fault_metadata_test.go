@@ -3,6 +3,7 @@ package jwks_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -113,6 +114,41 @@ func TestMetadataIsReadAnew(t *testing.T) {
 			v.accepts(t, newer.token(issuer.url))
 		}, key)
 	})
+
+	// Metadata that is away says nothing against the set that it named before; one that is wrong does.
+	for name, row := range map[string]struct {
+		answer http.HandlerFunc
+		served bool
+	}{
+		"it fails":             {status(503, ""), true},
+		"it has had too many":  {status(429, ""), true},
+		"it is not there":      {status(404, ""), false},
+		"it names another set": {body(`{"issuer":"https://issuer.example","jwks_uri":"http://issuer.example/jwks"}`), false},
+	} {
+		t.Run("when it is away: "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+				v := newFaultVerifier(t, issuer, network.transport(t))
+				v.accepts(t, key.token(issuer.url))
+				issuer.answerMetadata(row.answer)
+				time.Sleep(2 * time.Hour)
+				newer := newFaultKey("2")
+				issuer.publish(key, newer)
+				time.Sleep(time.Hour)
+				if !row.served {
+					v.lacks(t, newer.token(issuer.url))
+					return
+				}
+				v.accepts(t, newer.token(issuer.url))
+				require.False(t, slices.ContainsFunc(v.log.all(), func(e jwks.Event) bool { return e.Kind == jwks.KeysFailed }))
+				require.ErrorContains(t, v.log.lastOf(t, jwks.KeysFetched).Unread, "status")
+				time.Sleep(48 * time.Hour)
+				v.accepts(t, key.token(issuer.url, "jti", "after the keys would have been too old"))
+				issuer.answerMetadata(issuer.goodMetadata)
+				time.Sleep(2 * time.Hour)
+				require.NoError(t, v.log.lastOf(t, jwks.KeysFetched).Unread)
+			}, key)
+		})
+	}
 
 	t.Run("never, where the configuration names the key set", func(t *testing.T) {
 		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {

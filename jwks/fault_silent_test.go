@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/jwks"
 )
 
@@ -155,4 +156,33 @@ func isAway(err error) error {
 		return nil
 	}
 	return isLimited(err)
+}
+
+// A token is judged when it is accepted, not when it came.
+func TestTokenThatEndsWhileItWaitsForKeys(t *testing.T) {
+	key := newFaultKey("1")
+	for name, row := range map[string]struct {
+		leeway time.Duration
+		want   binding.Reason
+	}{
+		"without leeway":    {-1, binding.ReasonTokenExpired},
+		"within the leeway": {5 * time.Second, ""},
+		"past the leeway":   {2 * time.Second, binding.ReasonTokenExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+				issuer.answer(after(4*time.Second, body(jwkSetOf(key))))
+				v := newFaultVerifier(t, issuer, network.transport(t), func(c *jwks.Config) { c.Clock, c.Leeway = nil, row.leeway })
+				exp := time.Now().Add(time.Second)
+				_, err := v.VerifyToken(t.Context(), key.token(issuer.url, "iat", time.Now().Unix(), "exp", exp.Unix()))
+				if row.want == "" {
+					require.NoError(t, err)
+					return
+				}
+				require.Error(t, err)
+				require.Equal(t, row.want, binding.AsError(err).Reason)
+				require.Greater(t, time.Since(exp), 2*time.Second, "it has waited")
+			}, key)
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -32,8 +33,8 @@ func LogEvents(logger *slog.Logger) func(Event) {
 			return
 		}
 		attrs := event.attrs()
-		if event.Kind == KeysFailed {
-			unwritten, write := failures.of(message + fmt.Sprint(event.Err))
+		if err := cmp.Or(event.Err, event.Unread); err != nil {
+			unwritten, write := failures.of(message + fmt.Sprint(err))
 			if !write {
 				return
 			}
@@ -82,6 +83,8 @@ func (e Event) headline() (slog.Level, string) {
 		return slog.LevelWarn, "keys not fetched"
 	case e.Kind == KeysFailed:
 		return slog.LevelError, "keys not fetched, and none serve"
+	case e.Unread != nil:
+		return slog.LevelWarn, "keys fetched from where they were: the metadata was not read"
 	case e.Outage > 0:
 		return slog.LevelInfo, "keys fetched, after fetches had failed"
 	case len(e.Added)+len(e.Removed) > 0:
@@ -95,6 +98,9 @@ func (e Event) attrs() []slog.Attr {
 	switch e.Kind {
 	case KeysFetched:
 		attrs = append(attrs, slog.Int("keys", e.Keys))
+		if e.Unread != nil {
+			attrs = append(attrs, slog.String("error", events.Cause(fmt.Sprint(e.Unread))))
+		}
 		if e.Outage > 0 {
 			attrs = append(attrs, slog.Duration("outage", e.Outage))
 		}

@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -20,6 +21,8 @@ type source struct {
 
 	fixed    bool   // url is the configuration's
 	url      string // of the key set; "": metadata has to be read
+	last     string // what metadata named last
+	unread   error  // why metadata was not read for the last fetch, where it was due
 	age      int    // fetches since metadata was read
 	notBound bool   // metadata does not say that tokens are bound
 }
@@ -66,9 +69,13 @@ func (s *source) fetch(ctx context.Context) (set *keyset.Set, err error) {
 }
 
 func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
+	s.unread = nil
 	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
 		if err := s.readMetadata(ctx); err != nil {
-			return nil, err
+			if s.last == "" || !isAway(err) {
+				return nil, err
+			}
+			s.url, s.unread = s.last, err
 		}
 	}
 	s.age++
@@ -77,6 +84,16 @@ func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
 		s.url = "" // the set may have moved
 	}
 	return set, err
+}
+
+// isAway reports whether a server was not there, or said that it fails: that is no
+// word against what it said before.
+func isAway(err error) bool {
+	var status *metadata.StatusError
+	if errors.As(err, &status) {
+		return status.Status >= http.StatusInternalServerError || status.Status == http.StatusTooManyRequests
+	}
+	return errors.Is(err, metadata.ErrNoConnection)
 }
 
 func (s *source) readMetadata(ctx context.Context) error {
@@ -88,7 +105,8 @@ func (s *source) readMetadata(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w; Config.URL can name the key set", err)
 	}
-	s.url, s.age, s.notBound = address, 0, !server.CertificateBoundAccessTokens
+	s.url, s.last = address, address
+	s.age, s.notBound = 0, !server.CertificateBoundAccessTokens
 	return nil
 }
 

@@ -186,6 +186,9 @@ func (v *Verifier) verify(ctx context.Context, t *jwt, digest [sha256.Size]byte)
 		// replaced under its kid is learned with the next scheduled fetch).
 		return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
 	}
+	if err := verified.ValidAt(v.timeOfTokens(time.Now()), v.expect.Leeway); err != nil {
+		return nil, err // it ended while it waited for keys
+	}
 	v.verified.Add(1)
 	t.headers.remember(t)
 	v.seen.put(digest, seenToken{token: verified, alg: t.header.Alg, thumbprint: signer.Thumbprint, keySet: keys.Serial})

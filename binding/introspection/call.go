@@ -117,10 +117,11 @@ func (v *Verifier) ask(ctx context.Context, token string) (o outcome) {
 // each time: a server that restarts may end several at once.
 const attempts = 3
 
-// post makes the request. One with a client assertion, which is good for one use,
-// is not repeated by net/http when a connection that was used before turns out to
-// have been ended (RFC 9110 §9.2.2); nothing was answered and asking changes
-// nothing, so it is made anew, with a new assertion (RFC 7523 §3).
+// post makes the request, and makes it anew when a connection that was used before
+// turns out to have been ended: nothing was answered, and asking changes nothing
+// (RFC 9110 §9.2.2). net/http does so for requests without an assertion, which is
+// good for one use (RFC 7523 §3), over HTTP/1.1; over HTTP/2 it does not if the
+// server said nothing before the connection ended.
 func (v *Verifier) post(ctx context.Context, address, token string) (answer []byte, err error) {
 	for range attempts {
 		// RFC 7662 §2.1. The hint does not bind the server: token_type and the
@@ -131,7 +132,7 @@ func (v *Verifier) post(ctx context.Context, address, token string) (answer []by
 			return nil, fmt.Errorf("%w: %w", errNotAsked, err)
 		}
 		answer, err = v.client.PostForm(ctx, address, form, header)
-		if v.credential.method != PrivateKeyJWT || !errors.Is(err, metadata.ErrConnectionEnded) {
+		if !errors.Is(err, metadata.ErrConnectionEnded) {
 			break
 		}
 	}

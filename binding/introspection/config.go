@@ -130,7 +130,9 @@ type Config struct {
 
 	// ActiveFor is how long it is remembered that a token is active, and so how
 	// long a token that was revoked may still be accepted (RFC 7662 §4). 0 means
-	// 10 seconds, a negative value not at all; at most 5 minutes.
+	// 10 seconds, a negative value not at all; at most 5 minutes. Requests that
+	// come while the server is asked about the same token get the same answer, so
+	// that it is Timeout where that is longer.
 	ActiveFor time.Duration
 
 	// InactiveFor is how long it is remembered that a token is not active, or

@@ -5,18 +5,23 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/certbound/certbound/binding"
@@ -200,6 +205,75 @@ func answerOne(connection net.Conn, assertions chan<- string) {
 		}
 		answer := text(good(nil))
 		fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
+	}
+}
+
+// M/400: over HTTP/2 one connection has all calls. If it ends under them without a word, all are made anew, and nobody is told that
+// the server is away.
+func TestSharedConnectionThatEndsUnderCalls(t *testing.T) {
+	t.Parallel()
+	const calls = 6
+	key, own := ecdsaKey(t, elliptic.P256()), selfSigned(t, "api")
+	for method, with := range map[introspection.AuthMethod]func(*introspection.Config){
+		introspection.ClientSecretBasic: func(*introspection.Config) {},
+		introspection.TLSClientAuth:     func(c *introspection.Config) { c.ClientSecret, c.ClientCertificate = "", own },
+		introspection.PrivateKeyJWT:     func(c *introspection.Config) { c.ClientSecret, c.SigningKey = "", key },
+	} {
+		t.Run("M/400 HTTP/2, "+string(method), func(t *testing.T) {
+			t.Parallel()
+			connections := make(chan net.Conn, 10)
+			var left atomic.Int32 // calls to hold
+			held := make(chan struct{})
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				if n := left.Add(-1); n >= 0 {
+					if n == 0 {
+						close(held)
+					}
+					<-r.Context().Done()
+					return
+				}
+				_, _ = io.WriteString(w, text(good(nil)))
+			}))
+			s.EnableHTTP2 = true
+			s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+			s.Config.ErrorLog = log.New(io.Discard, "", 0)
+			s.Config.ConnState = func(c net.Conn, state http.ConnState) {
+				if state == http.StateNew {
+					connections <- c
+				}
+			}
+			s.StartTLS()
+			t.Cleanup(s.Close)
+			transport := metadata.NewTransport()
+			transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+			transport.TLSClientConfig.RootCAs.AddCert(s.Certificate())
+			told := &events{}
+			config := introspection.Config{
+				Issuer: issuer, Audiences: []string{audience}, URL: s.URL + "/introspect", ClientID: "api", ClientSecret: secret,
+				AuthMethod: method, Transport: transport, Observe: told.observe, Timeout: 30 * time.Second,
+			}
+			with(&config)
+			v := newVerifier(t, config)
+			_, err := v.VerifyToken(t.Context(), "the-first")
+			require.NoError(t, err)
+
+			left.Store(calls)
+			var group sync.WaitGroup
+			for n := range calls {
+				group.Go(func() {
+					_, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", n))
+					assert.NoError(t, err)
+				})
+			}
+			<-held
+			_ = (<-connections).(*tls.Conn).NetConn().Close() // as a balancer does, or a process that is killed
+			group.Wait()
+			_, err = v.VerifyToken(t.Context(), "the-next")
+			require.NoError(t, err)
+			require.NoError(t, v.Close())
+			require.Zero(t, told.count(introspection.CallFailed)+told.count(introspection.BreakerOpened))
+		})
 	}
 }
 

@@ -40,6 +40,7 @@ const (
 	metadataFresh = 10 * time.Minute // a tenth of it more or less, by chance
 	firstRetry    = time.Second      // between nothing, by chance, and a limit that doubles
 	lastRetry     = time.Minute
+	lastWithNone  = 5 * time.Second // while no endpoint is known and every request is refused
 )
 
 func newEndpoint(c Config, client *metadata.Client, told *events.Queue[Event]) *endpoint {
@@ -87,7 +88,11 @@ func (e *endpoint) refresh(ctx context.Context, failures *int) time.Duration {
 
 	wait := metadataFresh*9/10 + rand.N(metadataFresh/5)
 	if err != nil {
-		wait = rand.N(min(lastRetry, firstRetry<<min(*failures, 6)))
+		last := lastRetry
+		if e.current.Load() == nil {
+			last = lastWithNone
+		}
+		wait = rand.N(min(last, firstRetry<<min(*failures, 6)))
 		*failures++
 	} else {
 		*failures = 0

@@ -304,9 +304,9 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		attempts := told.count(introspection.MetadataFailed)
 		require.GreaterOrEqual(t, attempts, 10)
-		require.LessOrEqual(t, attempts, 200)
+		require.LessOrEqual(t, attempts, 400)
 		s.set(func(s *server) { s.other = serve(http.StatusOK, document(nil)) })
-		time.Sleep(time.Minute)
+		time.Sleep(5 * time.Second) // N/428
 		require.NoError(t, v.Ready())
 		require.Equal(t, 1, told.count(introspection.MetadataRead))
 		_, err := v.VerifyToken(t.Context(), canary)

@@ -75,7 +75,8 @@ const (
 
 	// MetadataFailed: the issuer's metadata could not be fetched, or names no
 	// endpoint that may be asked. It is fetched again after a time that chance
-	// picks below a limit, 1 s at first and doubled by each failure up to 1 min.
+	// picks below a limit, 1 s at first and doubled by each failure up to 1 min, or
+	// up to 5 s while no endpoint is known.
 	MetadataFailed EventKind = "metadata_failed"
 
 	// TokensNotBound: the issuer's metadata does not say that it binds access
