@@ -85,11 +85,13 @@ func New(config Config) (*Store, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
+	option := clientOption(config)
 	s := &Store{
+		text:    config.text("Store"),
 		prefix:  config.Prefix,
 		timeout: config.Timeout,
 		tries:   config.MaxConnections + 1,
-		server:  server{option: clientOption(config), log: config.Logger},
+		server:  server{newClient: func() (valkey.Client, error) { return valkey.NewClient(option) }, log: config.Logger},
 		outage:  outage{log: config.Logger},
 	}
 	if config.DangerouslyUseMemoryWhenAway {

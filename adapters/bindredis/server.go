@@ -18,8 +18,10 @@ import (
 // A server is the client of a server, made when it is first needed, and made
 // anew after a failure.
 type server struct {
-	option valkey.ClientOption
-	log    *slog.Logger
+	// newClient holds the options, since fmt prints those of a field, secrets
+	// included, where it does not call Format.
+	newClient func() (valkey.Client, error)
+	log       *slog.Logger
 
 	mu      sync.Mutex
 	current valkey.Client
@@ -91,7 +93,7 @@ func (s *server) connect() (client valkey.Client, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	if client, err = valkey.NewClient(s.option); err != nil {
+	if client, err = s.newClient(); err != nil {
 		return client, plain(err)
 	}
 	if err = s.old(ctx, client); err != nil {

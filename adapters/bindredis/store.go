@@ -17,6 +17,7 @@ import (
 // package dpop. Make one with [New]; the zero Store is not usable. It is safe
 // for concurrent use.
 type Store struct {
+	text    string // what is printed of it
 	prefix  string
 	timeout time.Duration
 	tries   int
