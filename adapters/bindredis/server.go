@@ -27,7 +27,8 @@ type server struct {
 	current valkey.Client
 	dialing *dialing // under way
 	closed  bool
-	told    bool // that the server may evict
+	told    bool   // that the server may evict
+	major   string // first part of the version that the server last said
 }
 
 // A dialing makes a client, for all that wait.
@@ -115,10 +116,14 @@ func (s *server) old(ctx context.Context, client valkey.Client) error {
 	}
 	version := field(info, "redis_version")
 	major, _, _ := strings.Cut(version, ".")
+	before := s.major
+	s.major = major
 	if n, err := strconv.Atoi(major); err != nil || n >= 7 {
 		return nil
 	}
-	s.log.Error("bindredis: the server is too old: SET with NX and GET needs Redis 7.0 or Valkey; every DPoP proof is answered 503", "major_version", major)
+	if major != before { // each proof connects anew
+		s.log.Error("bindredis: the server is too old: SET with NX and GET needs Redis 7.0 or Valkey; every DPoP proof is answered 503", "major_version", major)
+	}
 	return errors.New("bindredis: the server is older than Redis 7.0")
 }
 

@@ -41,15 +41,7 @@ func TestServerThatIsTooOld(t *testing.T) {
 	for version, good := range map[string]bool{"6.2.14": false, "5.0.7 ": false, "7.0.15": true, "nonsens": true} {
 		redis, log := startServer(t), new(journal)
 		relay := startRelay(t, redis.address)
-		relay.answers(func(_ net.Conn, said []byte) []byte {
-			at := bytes.Index(said, []byte("redis_version:7.0.1"))
-			if at < 0 {
-				return said
-			}
-			said = bytes.Clone(said)
-			copy(said[at+len("redis_version:"):], version[:6])
-			return said
-		})
+		relay.answers(saysVersion(version))
 		store := open(t, log, patient(relay.address))
 		_, err := store.Remember(t.Context(), newID(), ttl)
 		if good {
@@ -58,6 +50,48 @@ func TestServerThatIsTooOld(t *testing.T) {
 		}
 		require.ErrorContains(t, err, "older than Redis 7.0")
 		assert.Contains(t, log.String(), "needs Redis 7.0")
+	}
+}
+
+// Each proof finds out anew that the server is too old; the log is told once, and
+// again when another version was there in between.
+func TestServerThatIsTooOldIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	redis, log := startServer(t), new(journal)
+	relay := startRelay(t, redis.address)
+	store := open(t, log, patient(relay.address))
+	records := 0
+	isOld := func(version string) {
+		t.Helper()
+		relay.answers(saysVersion(version))
+		for range 3 {
+			_, err := store.Remember(t.Context(), newID(), ttl)
+			require.ErrorContains(t, err, "older than Redis 7.0")
+		}
+		records++
+		require.Equal(t, records, strings.Count(log.String(), "needs Redis 7.0"), log.String())
+		require.Contains(t, log.String(), "major_version="+version[:1])
+	}
+	isOld("5.0.7 ")
+	isOld("6.2.14")
+	relay.answers(nil)
+	remember(t, store, newID())
+	redis.ask(t, "REPLICAOF", "127.0.0.1", "1") // the store then connects anew
+	_, err := store.Remember(t.Context(), newID(), ttl)
+	require.ErrorContains(t, err, "READONLY")
+	isOld("6.2.14")
+}
+
+// saysVersion has the server say another version, of six characters.
+func saysVersion(version string) func(net.Conn, []byte) []byte {
+	return func(_ net.Conn, said []byte) []byte {
+		at := bytes.Index(said, []byte("redis_version:7.0.1"))
+		if at < 0 {
+			return said
+		}
+		said = bytes.Clone(said)
+		copy(said[at+len("redis_version:"):], version[:6])
+		return said
 	}
 }
 
