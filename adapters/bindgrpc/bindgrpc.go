@@ -55,9 +55,10 @@
 // message is read.
 //
 // grpc-go answers Unimplemented by itself for methods that it does not know,
-// and runs no interceptor, unless grpc.UnknownServiceHandler is set. The
-// in-process handlers of grpc-gateway (RegisterXHandlerServer) run no
-// interceptors at all: do not use them for a guarded service.
+// and runs no interceptor, unless grpc.UnknownServiceHandler is set; the event
+// of such a call has no Route. The in-process handlers of grpc-gateway
+// (RegisterXHandlerServer) run no interceptors at all: do not use them for a
+// guarded service.
 //
 // No interceptor in front may replace the peer in the context, as some do by
 // X-Forwarded-For.
@@ -123,7 +124,7 @@ type protection struct {
 }
 
 func (p *protection) unary(ctx context.Context, message any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, admitted, err := p.admit(ctx)
+	ctx, admitted, err := p.admit(ctx, true)
 	if err != nil {
 		return nil, answer(ctx, nil, err)
 	}
@@ -132,7 +133,8 @@ func (p *protection) unary(ctx context.Context, message any, _ *grpc.UnaryServer
 }
 
 func (p *protection) stream(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, admitted, err := p.admit(stream.Context())
+	// grpc-go has no server for grpc.UnknownServiceHandler.
+	ctx, admitted, err := p.admit(stream.Context(), server != nil)
 	switch {
 	case err != nil:
 		return answer(ctx, nil, err)
@@ -154,10 +156,11 @@ type guardedStream struct {
 // Context returns the context that has the token.
 func (s *guardedStream) Context() context.Context { return s.ctx }
 
-// admit decides about a call. It returns the context to hand on, and the request
-// that the guard admitted, which is nil for a public method. With an error the
-// context is the one that came.
-func (p *protection) admit(came context.Context) (ctx context.Context, admitted *http.Request, err error) {
+// admit decides about a call, of a method that is registered or that the client
+// made up. It returns the context to hand on, and the request that the guard
+// admitted, which is nil for a public method. With an error the context is the
+// one that came.
+func (p *protection) admit(came context.Context, registered bool) (ctx context.Context, admitted *http.Request, err error) {
 	// The name that came: the one in the generated code (FullMethod) is another
 	// where a service is registered under a name of its own.
 	method, isCall := grpc.Method(came)
@@ -175,6 +178,9 @@ func (p *protection) admit(came context.Context) (ctx context.Context, admitted 
 		return came, nil, errTooLarge
 	}
 	r := newRequest(came, method, fields)
+	if registered {
+		r.Pattern = method // for the event of a refusal: methods are the server's routes
+	}
 	if err := fenced(func() (err error) { admitted, err = p.guard.Admit(r); return err }); err != nil {
 		return came, nil, err
 	}

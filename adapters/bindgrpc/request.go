@@ -31,7 +31,6 @@ func newRequest(ctx context.Context, method string, fields metadata.MD) *http.Re
 		URL:    &url.URL{Path: method},
 		// What is compared with the htu of a proof (RFC 9449 §4.3): the bytes that came.
 		RequestURI: method,
-		Pattern:    method, // for the event of a refusal: methods are the server's routes
 		Proto:      "HTTP/2.0", ProtoMajor: 2,
 		Header: headerOf(fields),
 		Body:   http.NoBody,

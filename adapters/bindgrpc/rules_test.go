@@ -211,18 +211,27 @@ func TestServiceUnderAnotherName(t *testing.T) {
 func TestUnknownServiceHandler(t *testing.T) {
 	t.Parallel()
 	f := suite.NewFixture(t)
-	unary, stream := bindgrpc.Protect(f.Guard(t, binding.Config{}))
+	refusals := make(chan binding.Event, 1)
+	unary, stream := bindgrpc.Protect(f.Guard(t, binding.Config{Observe: func(_ context.Context, event binding.Event) {
+		if !event.Accepted() {
+			refusals <- event
+		}
+	}}))
 	ran := make(chan context.Context, 1)
 	s := serve(t, f, grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(stream),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			ran <- stream.Context()
 			return status.Error(codes.DataLoss, "it ran")
 		}))
-	for _, method := range []string{"/unknown.Service/Method", "/unknown.Service/Method?a=b", "/%zz/..%2f", "//", "/a/b/c"} {
+	for _, method := range []string{"/unknown.Service/Method", "/unknown.Service/Method?a=b", "/%zz/..%2f", "//", "/a/b/c", "/unknown.Service/" + strings.Repeat("a", 9000)} {
 		connection := s.as(t, f.Holder)
 		err := connection.Invoke(t.Context(), method, &testpb.Empty{}, &testpb.Empty{})
 		require.Equal(t, codes.Unauthenticated, status.Code(err), method)
 		require.Empty(t, ran)
+		event := <-refusals
+		require.Empty(t, event.Route, "the client's text is no route of the server's")
+		require.NotEmpty(t, event.Path)
+		require.LessOrEqual(t, len(event.Path), 203)
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+f.Good(t))
 		err = connection.Invoke(ctx, method, &testpb.Empty{}, &testpb.Empty{})
 		require.Equal(t, codes.DataLoss, status.Code(err), method)
