@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/certbound/certbound/binding"
 )
@@ -33,9 +34,21 @@ func untilExpiry(ctx context.Context, server any, stream grpc.ServerStream, hand
 // An endingStream ends with its context.
 type endingStream struct{ guardedStream }
 
-// RecvMsg receives a message, or ends with the token.
+// RecvMsg receives a message, or ends with the token. A protobuf message is
+// received into another, which the method never sees if it comes too late: by
+// then the method may use its own for another call.
 func (s *endingStream) RecvMsg(message any) error {
-	return s.unlessExpired(func() error { return s.ServerStream.RecvMsg(message) })
+	own, is := message.(proto.Message)
+	if !is || own.ProtoReflect().Interface() != own { // only its codec could copy it
+		return s.unlessExpired(func() error { return s.ServerStream.RecvMsg(message) })
+	}
+	received := own.ProtoReflect().New().Interface()
+	err := s.unlessExpired(func() error { return s.ServerStream.RecvMsg(received) })
+	if err == nil {
+		proto.Reset(own)
+		proto.Merge(own, received)
+	}
+	return err
 }
 
 // SendMsg sends a message, or ends with the token.
@@ -44,8 +57,8 @@ func (s *endingStream) SendMsg(message any) error {
 }
 
 // unlessExpired calls f, which may wait for the client, until the token expires.
-// What waits then ends with the stream, when the method has returned. Nobody
-// looks at its message any more.
+// What waits then ends with the stream, when the method has returned. Until then
+// f may use its message.
 func (s *endingStream) unlessExpired(f func() error) error {
 	if s.expired() {
 		return s.refusal()

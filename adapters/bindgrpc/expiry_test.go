@@ -2,6 +2,7 @@ package bindgrpc_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/certbound/certbound/adapters/bindgrpc"
 	"github.com/certbound/certbound/adapters/internal/suite"
@@ -76,6 +78,95 @@ func TestStreamsEndAtExpiry(t *testing.T) {
 			site.refused(t, answered{Status: status.Convert(err), trailer: stream.Trailer()}, expired)
 		})
 	}
+}
+
+// A method may use its message for another call when RecvMsg has refused.
+func TestNoMessageIsWrittenAfterExpiry(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	unary, stream := bindgrpc.Protect(f.Guard(t, binding.Config{}), bindgrpc.Rules{EndStreamsAtExpiry: true})
+	received := make(chan error, 2)
+	site := serve(t, f, grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(
+		func(server any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			return stream(server, tellingStream{ss, received}, info, next)
+		}))
+	refused := make(chan struct{})
+	site.api.duplex = func(stream duplex) error {
+		message := &testpb.StreamingOutputCallRequest{Payload: &testpb.Payload{Body: []byte("of the call before")}}
+		if err := stream.RecvMsg(message); !assert.NoError(t, err) {
+			return err
+		}
+		assert.NoError(t, <-received)
+		assert.True(t, proto.Equal(asked("in time"), message), "it has the message alone: %v", message)
+		err := stream.RecvMsg(message)
+		assert.True(t, proto.Equal(asked("in time"), message), "a refusal leaves the message alone: %v", message)
+		proto.Reset(message)
+		message.Payload = &testpb.Payload{Body: []byte("of the next call")}
+		close(refused)
+		assert.NoError(t, <-received)
+		assert.True(t, proto.Equal(&testpb.StreamingOutputCallRequest{Payload: &testpb.Payload{Body: []byte("of the next call")}}, message), "%v", message)
+		return err
+	}
+	token := f.Token(t, bindingtest.TokenSpec{Certificate: f.Holder.Certificate.Leaf, ExpiresIn: 2 * soon})
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	client, err := testpb.NewTestServiceClient(site.as(t, f.Holder)).FullDuplexCall(ctx)
+	require.NoError(t, err)
+	require.NoError(t, client.Send(asked("in time")))
+	<-refused
+	require.NoError(t, client.Send(asked("too late")))
+	_, err = client.Recv()
+	require.Equal(t, codes.Unauthenticated, status.Code(err))
+}
+
+func asked(status string) *testpb.StreamingOutputCallRequest {
+	return &testpb.StreamingOutputCallRequest{ResponseStatus: &testpb.EchoStatus{Message: status}}
+}
+
+// A tellingStream tells when a message was received, or was not.
+type tellingStream struct {
+	grpc.ServerStream
+	received chan<- error
+}
+
+func (s tellingStream) RecvMsg(message any) error {
+	err := s.ServerStream.RecvMsg(message)
+	s.received <- err
+	return err
+}
+
+// What is more than the protobuf message in it is received as it is: only its
+// codec knows how to copy it.
+func TestMessagesOfOtherCodecsBeforeExpiry(t *testing.T) {
+	t.Parallel()
+	f := suite.NewFixture(t)
+	unary, stream := bindgrpc.Protect(f.Guard(t, binding.Config{}), bindgrpc.Rules{EndStreamsAtExpiry: true})
+	type frame struct {
+		*testpb.Empty
+		text string
+	}
+	messages := make(chan any, 1)
+	site := serve(t, f, grpc.UnaryInterceptor(unary), grpc.StreamInterceptor(
+		func(server any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			return stream(server, givingStream{ss, messages}, info, next)
+		}))
+	for name, message := range map[string]any{"no protobuf": new(string), "one around a protobuf": &frame{text: "mine"}} {
+		site.api.duplex = func(stream duplex) error { return stream.RecvMsg(message) }
+		require.Equal(t, codes.Unknown, call(t, site.as(t, f.Holder), "stream", "authorization", "Bearer "+f.Good(t)).Code(), name)
+		require.Same(t, message, <-messages, name)
+	}
+}
+
+var errGiven = errors.New("given")
+
+// A givingStream gives away into what a message would be received.
+type givingStream struct {
+	grpc.ServerStream
+	messages chan<- any
+}
+
+func (s givingStream) RecvMsg(message any) error {
+	s.messages <- message
+	return errGiven
 }
 
 func TestStreamsThatDoNotEndAtExpiry(t *testing.T) {

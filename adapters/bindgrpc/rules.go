@@ -54,6 +54,10 @@ type Rules struct {
 	// ([binding.Token.Expiry], without a leeway, by the machine's clock): with
 	// Unauthenticated and invalid_token, without www-authenticate. RecvMsg and
 	// SendMsg then return that error, also those that wait, and the context ends.
+	// After that error, neither change nor pool a message that was given to SendMsg,
+	// or one that is no proto.Message and was given to RecvMsg: grpc-go may still be
+	// using it. A proto.Message given to RecvMsg is free for other use: it only gets
+	// a copy of what was received in time.
 	// Default: a stream goes on for as long as its method likes. A token that has
 	// no expiry, as introspection permits, ends none.
 	EndStreamsAtExpiry bool
