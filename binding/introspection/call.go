@@ -16,20 +16,9 @@ import (
 type call struct {
 	place   place
 	probe   bool
-	done    chan struct{}  // closed when it is over
+	done    chan struct{}  // closed when it is over; nil: it need not be made
 	token   *binding.Token // readable then: this,
 	refusal *binding.Error // or this
-}
-
-var over = func() chan struct{} {
-	done := make(chan struct{})
-	close(done)
-	return done
-}()
-
-// ended returns a call that need not be made.
-func ended(token *binding.Token, refusal *binding.Error) *call {
-	return &call{done: over, token: token, refusal: refusal}
 }
 
 // An outcome is what became of one call.
@@ -106,7 +95,7 @@ func (v *Verifier) ask(ctx context.Context, token string) (o outcome) {
 	}
 	answer, err := v.post(ctx, address, token)
 	if err != nil {
-		return v.noAnswer(err)
+		return noAnswer(err)
 	}
 	o = v.read(answer)
 	o.size = len(answer)
@@ -146,10 +135,10 @@ func failed(h health, err error) outcome {
 }
 
 // noAnswer sorts the failures of a call: what do they say of the server?
-func (v *Verifier) noAnswer(err error) outcome {
+func noAnswer(err error) outcome {
 	var status *metadata.StatusError
 	switch {
-	case v.ctx.Err() != nil, errors.Is(err, metadata.ErrTransport), errors.Is(err, errNotAsked):
+	case errors.Is(err, metadata.ErrTransport), errors.Is(err, errNotAsked):
 		return failed(healthUnknown, err)
 	case errors.As(err, &status):
 		o := failed(healthUp, err)
@@ -181,7 +170,7 @@ const goodFor = 10 * time.Second
 // in front of the server may have for some: while others are answered, it is not
 // about us. It is guarded by its owner's lock.
 type refusals struct {
-	lastGood time.Time // when the server last answered about a token
+	lastGood time.Time // when the server last answered about a token; zero: never
 	told     bool
 }
 
@@ -196,7 +185,7 @@ func (r *refusals) record(o *outcome) (refused bool) {
 	if o.event != CredentialsRefused {
 		return false
 	}
-	refused = r.lastGood.IsZero() || time.Since(r.lastGood) >= goodFor || isClientError(o.err)
+	refused = time.Since(r.lastGood) >= goodFor || isClientError(o.err)
 	if !refused || r.told {
 		o.event = CallFailed
 	}
@@ -207,7 +196,7 @@ func (r *refusals) record(o *outcome) (refused bool) {
 // isClientError reports whether the server names our client as the reason.
 func isClientError(err error) bool {
 	var status *metadata.StatusError
-	return errors.As(err, &status) && status.Code != "" && refusesUs(&metadata.StatusError{Code: status.Code})
+	return errors.As(err, &status) && refusesUs(&metadata.StatusError{Code: status.Code})
 }
 
 // read takes an answer for what it is: the server's fault is 503, the token's

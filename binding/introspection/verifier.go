@@ -130,7 +130,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 	if err != nil {
 		return nil, err
 	}
-	if c.done != over { // what is remembered is for those who left, too
+	if c.done != nil { // what is remembered is for those who left, too
 		select {
 		case <-c.done:
 		case <-ctx.Done():
@@ -142,7 +142,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 		return nil, notAsked
 	case c.token == nil:
 		return nil, c.refusal
-	case c.done != over && a.proves(c.token):
+	case c.done != nil && a.proves(c.token):
 		v.memory.know(d, clientOf(c.token))
 	}
 	if notAsked != nil {
@@ -160,7 +160,7 @@ func (v *Verifier) VerifyToken(ctx context.Context, token string) (*binding.Toke
 func (v *Verifier) join(d digest, token string, a asker) (c *call, notAsked, err *binding.Error) {
 	remembered, _ := v.memory.recall(d, v.clock())
 	if a.proves(remembered) { // what is asked for most takes no lock
-		return ended(remembered, nil), nil, nil
+		return &call{token: remembered}, nil, nil
 	}
 	by := v.memory.knows(d, a)
 	anyKnown := v.memory.tokens.EstimatedSize() > 0
@@ -181,7 +181,7 @@ func (v *Verifier) join(d digest, token string, a asker) (c *call, notAsked, err
 	}
 	// One may have ended since the memory was asked.
 	if remembered, refusal := v.memory.recall(d, v.clock()); remembered != nil || refusal != nil {
-		return ended(remembered, refusal), notAsked, nil
+		return &call{token: remembered, refusal: refusal}, notAsked, nil
 	}
 	if by.tokenKnown {
 		if giveBack {
