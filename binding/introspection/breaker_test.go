@@ -144,6 +144,11 @@ func TestOnlyFailuresInARowOpenTheBreaker(t *testing.T) {
 		"500":                always(500, ""),
 		"a broken cnf":       always(200, text(good(members{"cnf": 1}))),
 		"an answer too long": always(200, string(make([]byte, 600<<10))),
+		"a signed answer": func(*http.Request, string) (*http.Response, error) {
+			answer := reply(200, "e30.e30.c2ln")
+			answer.Header.Set("Content-Type", "application/token-introspection+jwt")
+			return answer, nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

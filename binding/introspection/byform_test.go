@@ -96,6 +96,7 @@ func TestByFormNeedsBoth(t *testing.T) {
 	t.Parallel()
 	_, err := introspection.ByForm(nil, (*introspection.Verifier)(nil))
 	require.Equal(t, []string{"JWTs", "Opaque"}, mistakes(err))
+	require.ErrorContains(t, err, "JWTs: a TokenVerifier is required")
 	_, err = introspection.ByForm(binding.TokenVerifierFunc(nil), &counting{})
 	require.Equal(t, []string{"JWTs"}, mistakes(err))
 }
@@ -227,6 +228,28 @@ func TestJWTsWithoutAudience(t *testing.T) {
 		t.Parallel()
 		_, err := introspection.NewForms(introspection.FormsConfig{JWTs: &counting{}, Opaque: &counting{}, IntrospectJWTsWithoutAudience: true})
 		require.Equal(t, []string{"IntrospectJWTsWithoutAudience"}, mistakes(err))
+	})
+	t.Run("an Opaque of one's own", func(t *testing.T) {
+		t.Parallel()
+		c := config(&server{answer: always(http.StatusOK, text(good(members{"iss": as.Issuer(), "cnf": confirmed})))})
+		c.Issuer = as.Issuer()
+		answered, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		no := &binding.Error{Reason: binding.ReasonTokenInactive}
+		for name, opaque := range map[string]func() (*binding.Token, error){
+			"a token beside an error is none": func() (*binding.Token, error) { return answered, no },
+			"no token is none":                func() (*binding.Token, error) { return nil, nil },
+		} {
+			forms, err := introspection.NewForms(introspection.FormsConfig{
+				JWTs: jwts, IntrospectJWTsWithoutAudience: true,
+				Opaque: binding.TokenVerifierFunc(func(context.Context, string) (*binding.Token, error) { return opaque() }),
+			})
+			require.NoError(t, err)
+			_, err = newGuard(t, binding.Config{Tokens: forms}).Check(from(bearer(lightweight), owner.Leaf))
+			require.Error(t, err, name)
+			token, _ := forms.VerifyToken(t.Context(), lightweight)
+			require.Nil(t, token, name)
+		}
 	})
 }
 

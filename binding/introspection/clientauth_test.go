@@ -11,6 +11,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -266,18 +267,18 @@ func TestCertificateIsAskedForAtEachNewConnection(t *testing.T) {
 
 func TestNoCertificateIsAFailureAndNoCrash(t *testing.T) {
 	t.Parallel()
-	for name, get := range map[string]func(*tls.CertificateRequestInfo) (*tls.Certificate, error){
-		"nil":   func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, nil },
-		"error": func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errors.New("no file") },
-		"panic": func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { panic("no file") },
+	for says, get := range map[string]func(*tls.CertificateRequestInfo) (*tls.Certificate, error){
+		"returned no certificate": func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, nil },
+		"no file":                 func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errors.New("no file") },
+		"panicked with a string":  func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { panic("no file") },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(says, func(t *testing.T) {
 			t.Parallel()
 			as := newAuthorizationServer(t, bindingtest.Config{})
 			config := configFor(as)
 			config.AuthMethod, config.ClientSecret, config.GetClientCertificate = introspection.TLSClientAuth, "", get
 			_, err := newVerifier(t, config).VerifyToken(t.Context(), canary)
-			requireReason(t, err, binding.ReasonUnavailable)
+			require.ErrorContains(t, requireReason(t, err, binding.ReasonUnavailable).Cause, says)
 		})
 	}
 }
@@ -321,6 +322,10 @@ func TestOurOwnFaultsAreNoFaultOfTheToken(t *testing.T) {
 			c.ClientID, c.AuthMethod, c.ClientSecret = "key", introspection.PrivateKeyJWT, ""
 			c.SigningKey = brokenKey{hsm{key}, func() ([]byte, error) { return asn1.Marshal([]int{0, 1}) }}
 		}, introspection.CallFailed},
+		"a key that signs with zero second": {func(c *introspection.Config) {
+			c.ClientID, c.AuthMethod, c.ClientSecret = "key", introspection.PrivateKeyJWT, ""
+			c.SigningKey = brokenKey{hsm{key}, func() ([]byte, error) { return asn1.Marshal([]int{1, 0}) }}
+		}, introspection.CallFailed},
 		"a key that signs in no ASN.1": {func(c *introspection.Config) {
 			c.ClientID, c.AuthMethod, c.ClientSecret = "key", introspection.PrivateKeyJWT, ""
 			c.SigningKey = brokenKey{hsm{key}, func() ([]byte, error) { return []byte("signature"), nil }}
@@ -333,8 +338,8 @@ func TestOurOwnFaultsAreNoFaultOfTheToken(t *testing.T) {
 			config.Observe = told.observe
 			test.with(&config)
 			v := newVerifier(t, config)
-			for range 10 { // never the breaker's matter
-				_, err := v.VerifyToken(t.Context(), token)
+			for n := range 10 { // never the breaker's matter
+				_, err := v.VerifyToken(t.Context(), fmt.Sprint(token, n))
 				refusal := requireReason(t, err, binding.ReasonUnavailable)
 				require.Equal(t, http.StatusServiceUnavailable, refusal.StatusCode())
 				require.Empty(t, refusal.Challenges(), "the client need not change anything")

@@ -138,11 +138,32 @@ func dial(context.Context, string, string) (net.Conn, error) { return nil, error
 
 func TestConfigIsCopied(t *testing.T) {
 	t.Parallel()
-	s := &server{answer: always(http.StatusOK, text(good(nil)))}
+	s := &server{answer: always(http.StatusOK, text(good(members{"client": "ours", "permissions": "transfer"})))}
 	c := config(s)
+	c.ScopeClaims, c.ClientIDClaims = []string{"permissions"}, []string{"client"}
 	v := newVerifier(t, c)
-	c.Audiences[0] = "https://other.example"
-	_, err := v.VerifyToken(t.Context(), canary)
+	c.Audiences[0], c.ScopeClaims[0], c.ClientIDClaims[0] = "https://other.example", "scope", "client_id"
+	token, err := v.VerifyToken(t.Context(), canary)
 	require.NoError(t, err)
+	require.Equal(t, []string{"transfer"}, token.Scopes())
+	require.Equal(t, "ours", token.ClientID())
 	require.Equal(t, issuer, v.Issuer())
+}
+
+func TestDangerouslyAllowHTTP(t *testing.T) {
+	t.Parallel()
+	const issuer, endpoint = "http://auth.example", "http://auth.example/introspect"
+	for name, url := range map[string]string{"the URL": endpoint, "found in metadata": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{
+				answer: always(http.StatusOK, text(good(members{"iss": issuer}))),
+				other:  serve(http.StatusOK, document(members{"issuer": issuer, "introspection_endpoint": endpoint})),
+			}
+			c := config(s)
+			c.Issuer, c.URL, c.DangerouslyAllowHTTP = issuer, url, true
+			_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+			require.NoError(t, err, "%v", binding.AsError(err))
+		})
+	}
 }

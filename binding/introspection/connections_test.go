@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
@@ -184,6 +185,27 @@ func TestConnectionThatEndsUnderACall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// net/http makes a call anew if its connection had ended, but not one with an
+// assertion, which is good for one use: we do, twice at most.
+func TestACallWithAnAssertionIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[introspection.AuthMethod]int{introspection.ClientSecretBasic: 1, introspection.PrivateKeyJWT: 3} {
+		made := 0
+		c := config(nil)
+		c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+			made++
+			httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{Reused: true})
+			return nil, io.EOF
+		})
+		if method == introspection.PrivateKeyJWT {
+			c.AuthMethod, c.ClientSecret, c.SigningKey = method, "", ecdsaKey(t, elliptic.P256())
+		}
+		_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+		require.ErrorIs(t, err, metadata.ErrConnectionEnded)
+		require.Equal(t, want, made, method)
 	}
 }
 

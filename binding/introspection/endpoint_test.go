@@ -301,6 +301,8 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 			require.GreaterOrEqual(t, refusal.RetryAfter, time.Second)
 			require.Equal(t, start, time.Now(), "at once while nobody asks")
 		}
+		synctest.Wait()
+		require.Len(t, told.all(), told.count(introspection.MetadataFailed), "and no call was made to tell of")
 		time.Sleep(10 * time.Minute)
 		attempts := told.count(introspection.MetadataFailed)
 		require.GreaterOrEqual(t, attempts, 10)

@@ -2,6 +2,7 @@ package introspection_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"fmt"
 	"net/http"
 	"strings"
@@ -191,6 +192,47 @@ func TestClosedVerifierAnswersNoToken(t *testing.T) {
 	}
 }
 
+// A token that is on its way is not asked about when Close has returned.
+func TestCloseBeforeATokenIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	s := &server{answer: always(http.StatusOK, text(good(nil)))}
+	c := config(s)
+	var v *introspection.Verifier
+	c.Clock = func() time.Time { // it is read before anything is asked
+		if err := v.Close(); err != nil {
+			t.Error(err)
+		}
+		return time.Now()
+	}
+	v = newVerifier(t, c)
+	_, err := v.VerifyToken(t.Context(), canary)
+	require.ErrorIs(t, err, introspection.ErrClosed)
+	require.Zero(t, s.calls())
+}
+
+// Nothing of it runs when Close returns, not even a call whose Transport knows no
+// end.
+func TestCloseWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(*http.Request, string) (*http.Response, error) {
+			time.Sleep(2 * time.Second)
+			return reply(http.StatusOK, text(good(nil))), nil
+		}}
+		v := newVerifier(t, config(s))
+		answer := make(chan error, 1)
+		go func() {
+			_, err := v.VerifyToken(t.Context(), canary)
+			answer <- err
+		}()
+		time.Sleep(time.Second)
+		start := time.Now()
+		require.NoError(t, v.Close())
+		require.Equal(t, time.Second, time.Since(start))
+		require.ErrorIs(t, <-answer, introspection.ErrClosed)
+	})
+}
+
 func TestPanicsAreFailures(t *testing.T) {
 	t.Parallel()
 	s := &server{answer: func(*http.Request, string) (*http.Response, error) { panic("transport") }}
@@ -202,6 +244,12 @@ func TestPanicsAreFailures(t *testing.T) {
 	s.set(func(s *server) { s.answer = always(http.StatusOK, text(good(nil))) })
 	_, err = v.VerifyToken(t.Context(), canary)
 	require.NoError(t, err)
+
+	c = config(s)
+	c.AuthMethod, c.ClientSecret = introspection.PrivateKeyJWT, ""
+	c.SigningKey = brokenKey{hsm{ecdsaKey(t, elliptic.P256())}, func() ([]byte, error) { panic("HSM away") }}
+	_, err = newVerifier(t, c).VerifyToken(t.Context(), canary)
+	require.ErrorContains(t, requireReason(t, err, binding.ReasonUnavailable).Cause, "a call panicked with a string")
 }
 
 func TestEventsOfCalls(t *testing.T) {

@@ -268,6 +268,67 @@ func TestATokenThatIsAnswered403(t *testing.T) {
 	}
 }
 
+// An answer about any token, active or not, shows that our credentials are
+// taken: for ten seconds a 403 about another is no word on them.
+func TestAnAnswerAboutAnyTokenShowsThatOurCredentialsAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, active := range []bool{true, false} {
+		t.Run(fmt.Sprint("active is ", active), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				told := &events{}
+				s := &server{answer: always(http.StatusOK, text(good(members{"active": active})))}
+				c := config(s)
+				c.Observe = told.observe
+				v := newVerifier(t, c)
+				_, _ = v.VerifyToken(t.Context(), "answered")
+				s.set(func(s *server) { s.answer = always(http.StatusForbidden, "") })
+				refused := func() int {
+					_, err := v.VerifyToken(t.Context(), canary)
+					requireReason(t, err, binding.ReasonUnavailable)
+					synctest.Wait()
+					return told.count(introspection.CredentialsRefused)
+				}
+				time.Sleep(10*time.Second - 1)
+				require.Zero(t, refused())
+				time.Sleep(time.Nanosecond)
+				require.Equal(t, 1, refused())
+			})
+		})
+	}
+}
+
+// A code that names our client is told whatever else is answered, once until the
+// next answer about a token.
+func TestCodesThatNameOurClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := &events{}
+		s := &server{}
+		c := config(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		for n, test := range []struct {
+			answer func(*http.Request, string) (*http.Response, error)
+			want   introspection.EventKind
+		}{
+			{always(200, text(good(nil))), introspection.TokenActive},
+			{always(401, `{"error":"invalid_client"}`), introspection.CredentialsRefused},
+			{always(403, ""), introspection.CallFailed},
+			{always(401, `{"error":"invalid_client"}`), introspection.CallFailed},
+			{always(200, text(good(nil))), introspection.TokenActive},
+			{always(403, `{"error":"access_denied"}`), introspection.CallFailed},
+			{always(403, `{"error":"unauthorized_client"}`), introspection.CredentialsRefused},
+		} {
+			s.set(func(s *server) { s.answer = test.answer })
+			_, _ = v.VerifyToken(t.Context(), fmt.Sprint("token-", n))
+			synctest.Wait()
+			require.Len(t, told.all(), n+1)
+			require.Equal(t, test.want, told.all()[n].Kind, "%d", n)
+		}
+	})
+}
+
 type countingCloses struct {
 	*server
 	closed atomic.Int64
@@ -337,24 +398,30 @@ func TestNoStatusTellsThatATokenLives(t *testing.T) {
 			t.Run(name+", "+when, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					s := oddServer(map[string]*x509.Certificate{"a": victim}, 0, always(http.StatusOK, `{"active":false}`))
+					s := oddServer(map[string]*x509.Certificate{"a": victim}, 0, func(_ *http.Request, token string) (*http.Response, error) {
+						return reply(http.StatusOK, text(good(members{"active": token == "unbound", "cnf": nil}))), nil
+					})
 					v := newVerifier(t, config(s))
 					guard := newGuard(t, binding.Config{Tokens: v})
 					_, err := guard.Check(from(bearer("good-a-1"), victim))
 					require.NoError(t, err)
+					_, err = guard.Check(from(bearer("unbound"), victim))
+					requireReason(t, err, binding.ReasonTokenUnbound)
 					_, alive := answer(t, guard, from(bearer("good-a-1"), thief))
 					_, dead := answer(t, guard, from(bearer("dead"), thief))
 					require.Equal(t, http.StatusUnauthorized, alive.Code)
 					require.Equal(t, dead.Body.String(), alive.Body.String())
 					time.Sleep(wait)
 					prepare(t, s, v)
-					_, alive = answer(t, guard, from(bearer("good-a-1"), thief))
-					for _, token := range []string{"dead", "never-sent"} {
-						_, dead = answer(t, guard, from(bearer(token), thief))
-						require.Equal(t, http.StatusServiceUnavailable, dead.Code)
-						require.Equal(t, dead.Code, alive.Code)
-						require.Equal(t, dead.Body.String(), alive.Body.String())
-						require.Equal(t, dead.Header(), alive.Header())
+					for _, lives := range []string{"good-a-1", "unbound"} {
+						_, alive = answer(t, guard, from(bearer(lives), thief))
+						for _, token := range []string{"dead", "never-sent"} {
+							_, dead = answer(t, guard, from(bearer(token), thief))
+							require.Equal(t, http.StatusServiceUnavailable, dead.Code)
+							require.Equal(t, dead.Code, alive.Code)
+							require.Equal(t, dead.Body.String(), alive.Body.String())
+							require.Equal(t, dead.Header(), alive.Header())
+						}
 					}
 					if wait == 0 { // the owner goes on
 						_, err = guard.Check(from(bearer("good-a-1"), victim))

@@ -2,6 +2,7 @@ package introspection_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/tls"
 	"net/http"
 	"runtime"
@@ -50,6 +51,13 @@ func TestPanicWithNilIsAFailure(t *testing.T) { // not parallel: the setting is 
 			synctest.Wait()
 			require.Equal(t, introspection.MetadataFailed, told.all()[0].Kind)
 		})
+	})
+	t.Run("of a SigningKey", func(t *testing.T) {
+		c := config(&server{})
+		c.AuthMethod, c.ClientSecret = introspection.PrivateKeyJWT, ""
+		c.SigningKey = brokenKey{hsm{ecdsaKey(t, elliptic.P256())}, func() ([]byte, error) { panicsWithNil(); return nil, nil }}
+		_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonUnavailable)
 	})
 	t.Run("of GetClientCertificate", func(t *testing.T) {
 		as := newAuthorizationServer(t, bindingtest.Config{})

@@ -1,6 +1,7 @@
 package introspection_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -225,24 +226,87 @@ func TestTwoIdentitiesOnOneTransport(t *testing.T) {
 	require.Empty(t, server.others[0].certificate)
 }
 
+// A resumed TLS session would present the certificate of its first handshake.
+func TestSessionsAreNotResumed(t *testing.T) {
+	t.Parallel()
+	server := newTLSServer(t, false)
+	transport := &http.Transport{TLSClientConfig: server.tlsConfig()}
+	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+	certificate := selfSigned(t, "old")
+	config := server.config()
+	config.AuthMethod, config.ClientSecret, config.Transport = introspection.SelfSignedTLSClientAuth, "", transport
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+	v := newVerifier(t, config)
+	for n, name := range []string{"old", "renewed"} {
+		certificate = selfSigned(t, name)
+		server.CloseClientConnections()
+		_, err := v.VerifyToken(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, name, server.calls[n].certificate)
+	}
+}
+
+// A silent HTTP/2 connection is pinged, as its Transport says, or else as ours
+// does: long before the call would end.
+func TestSilentConnectionsArePinged(t *testing.T) {
+	t.Parallel()
+	server := newTLSServer(t, true)
+	for name, test := range map[string]struct {
+		given *http.HTTP2Config
+		most  time.Duration
+	}{
+		"as ours, after 5 seconds":    {nil, 30 * time.Second},
+		"as configured, after 200 ms": {&http.HTTP2Config{SendPingTimeout: time.Second / 10, PingTimeout: time.Second / 10}, 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			frozen := make(chan struct{})
+			config := server.config()
+			config.Transport = &http.Transport{
+				TLSClientConfig: server.tlsConfig(), HTTP2: test.given,
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
+					return &freezable{Conn: connection, frozen: frozen, closed: make(chan struct{})}, err
+				},
+			}
+			v := newVerifier(t, config)
+			_, err := v.VerifyToken(t.Context(), "one")
+			require.NoError(t, err, "%v", binding.AsError(err))
+			close(frozen)
+			start := time.Now()
+			_, err = v.VerifyToken(t.Context(), "another")
+			requireReason(t, err, binding.ReasonUnavailable)
+			require.Less(t, time.Since(start), test.most)
+		})
+	}
+}
+
 // B33: a Transport with roots of one's own costs no more connections than none.
 func TestConnectionsForManyCalls(t *testing.T) {
 	needsProcessRoots(t)
 	server := newTLSServer(t, false)
 	withRoots := metadata.NewTransport()
 	withRoots.TLSClientConfig.RootCAs = server.roots
-	for name, transport := range map[string]http.RoundTripper{"nil": nil, "NewTransport": withRoots, "zero": &http.Transport{}} {
+	for name, test := range map[string]struct {
+		transport http.RoundTripper
+		atOnce    int
+	}{
+		"nil":                         {nil, 16},
+		"NewTransport":                {withRoots, 16},
+		"zero":                        {&http.Transport{}, 16},
+		"nil, for more calls than 64": {nil, 80},
+	} {
 		t.Run(name, func(t *testing.T) {
 			config := server.config()
-			config.Transport = transport
+			config.Transport, config.MaxInFlight = test.transport, 2*test.atOnce
 			v := newVerifier(t, config)
 			server.mu.Lock()
 			server.connections = 0
 			server.mu.Unlock()
 			for round := range 20 {
-				server.hold(16) // so that no call finds a connection of this round's
+				server.hold(test.atOnce) // so that no call finds a connection of this round's
 				var calling sync.WaitGroup
-				for caller := range 16 {
+				for caller := range test.atOnce {
 					calling.Go(func() {
 						if _, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", round, "-", caller)); err != nil {
 							t.Error(err)
@@ -253,7 +317,7 @@ func TestConnectionsForManyCalls(t *testing.T) {
 			}
 			server.mu.Lock()
 			defer server.mu.Unlock()
-			require.LessOrEqual(t, server.connections, 16+2)
+			require.LessOrEqual(t, server.connections, test.atOnce+2)
 		})
 	}
 }
