@@ -352,6 +352,20 @@ func TestMaxTokenBytes(t *testing.T) {
 	}
 }
 
+func TestMaxBody(t *testing.T) {
+	t.Parallel()
+	body := text(good(nil))
+	for name, test := range map[string]struct {
+		most int
+		want error
+	}{"just long enough": {len(body), nil}, "a byte too short": {len(body) - 1, metadata.ErrTooBig}} {
+		c := config(&server{answer: always(http.StatusOK, body)})
+		c.MaxBody = test.most
+		_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+		require.ErrorIs(t, err, test.want, name)
+	}
+}
+
 // M/417: whatever prints it, a credential is not shown.
 func TestPrintedCredentials(t *testing.T) {
 	t.Parallel()

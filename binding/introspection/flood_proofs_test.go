@@ -21,6 +21,7 @@ import (
 
 	"github.com/certbound/certbound/binding"
 	"github.com/certbound/certbound/binding/bindingtest"
+	"github.com/certbound/certbound/binding/introspection"
 	"github.com/certbound/certbound/jwks/dpop"
 )
 
@@ -122,4 +123,93 @@ func TestHonestProofsInAFlood(t *testing.T) {
 			})
 		})
 	}
+}
+
+// keyServer answers that the token "alive" is active and bound to the key, and
+// that no other is active.
+func keyServer(t *testing.T, key crypto.Signer) *server {
+	t.Helper()
+	thumbprint, err := bindingtest.KeyThumbprint(key.Public())
+	require.NoError(t, err)
+	return &server{answer: func(_ *http.Request, token string) (*http.Response, error) {
+		return reply(http.StatusOK, text(good(members{
+			"active": token == "alive", "token_type": "DPoP", "cnf": members{"jkt": thumbprint},
+		}))), nil
+	}}
+}
+
+func proofGuard(t *testing.T, v *introspection.Verifier) *binding.Guard {
+	t.Helper()
+	proofs, err := dpop.New(dpop.Config{Origins: []string{"https://api.example"}})
+	require.NoError(t, err)
+	return newGuard(t, binding.Config{Tokens: v, Proofs: proofs})
+}
+
+// M/412 for a token that is bound to a key: only who holds it learns, while
+// others cannot be asked about, that it lives.
+func TestNoStatusTellsThatATokenOfAKeyLives(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	victim, another := newKey(t), newKey(t)
+	header, _, _ := strings.Cut(proven(t, "t", victim).Header.Get("DPoP"), ".")
+	for name, request := range map[string]func(token string) *http.Request{
+		"M/412 a proof by another key":               func(token string) *http.Request { return proven(t, token, another) },
+		"M/412 the victim's public key, not its own": func(token string) *http.Request { return unsigned(token, header) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := keyServer(t, victim)
+				v := newVerifier(t, config(s))
+				guard := proofGuard(t, v)
+				_, err := guard.Check(proven(t, "alive", victim))
+				require.NoError(t, err, "%v", binding.AsError(err))
+				s.set(func(s *server) { s.refuse = true })
+				for n := range 5 {
+					_, err := v.VerifyToken(t.Context(), fmt.Sprint("away-", n))
+					require.Error(t, err)
+				}
+				_, alive := answer(t, guard, request("alive"))
+				_, dead := answer(t, guard, request("dead"))
+				require.Equal(t, http.StatusServiceUnavailable, dead.Code)
+				require.Equal(t, dead.Code, alive.Code)
+				require.Equal(t, dead.Body.String(), alive.Body.String())
+				require.Equal(t, dead.Header(), alive.Header())
+				_, err = guard.Check(proven(t, "alive", victim))
+				require.NoError(t, err, "the owner goes on")
+			})
+		})
+	}
+}
+
+// Who presents a certificate, too, is known by its key: its token tries a server
+// that was away, and it need not wait for as long as those who are not known.
+func TestAClientIsKnownByItsKeyBesideACertificate(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	owner := newKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, told := keyServer(t, owner), &events{}
+		c := config(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		guard := proofGuard(t, v)
+		_, err := guard.Check(from(proven(t, "alive", owner), made(0)))
+		require.NoError(t, err, "%v", binding.AsError(err))
+		time.Sleep(10 * time.Second) // it is not remembered
+		s.set(func(s *server) { s.refuse = true })
+		for n := range 5 {
+			_, err := v.VerifyToken(t.Context(), fmt.Sprint("away-", n))
+			require.Error(t, err)
+		}
+		synctest.Wait()
+		s.set(func(s *server) { s.refuse = false })
+		time.Sleep(told.of(introspection.BreakerOpened)[0].RetryAfter)
+		_, err = guard.Check(from(proven(t, "alive", owner), made(0)))
+		require.NoError(t, err, "%v", binding.AsError(err))
+	})
 }
