@@ -248,6 +248,49 @@ func TestLeeway(t *testing.T) {
 	}
 }
 
+// Claims that nobody has verified are those of a token that lacks its audience
+// and nothing else.
+func TestWithoutAudience(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, bindingtest.Config{})
+	without := i.claims().with("aud", "")
+	token := i.tokenWith(t, without)
+	longest := func(c *jwks.Config) { c.MaxTokenBytes = len(token) }
+	for name, test := range map[string]struct {
+		token  string
+		change func(*jwks.Config)
+		ok     bool
+	}{
+		"no aud":                     {token, nil, true},
+		"no aud, the longest":        {token, longest, true},
+		"no aud, a byte longer":      {i.tokenWith(t, without.with("odd", "1")), longest, false},
+		"no aud, a signature by any": {token[:strings.LastIndexByte(token, '.')] + ".c2ln", nil, true},
+		"no aud, and no signature":   {token[:strings.LastIndexByte(token, '.')], nil, false},
+		"the right aud":              {i.goodToken(t), nil, false},
+		"another aud":                {i.tokenWith(t, without.with("aud", `"https://other.example"`)), nil, false},
+		"aud null":                   {i.tokenWith(t, without.with("aud", "null")), nil, false},
+		"no aud, expired":            {i.tokenWith(t, without.with("exp", seconds(noon.Add(-time.Hour)))), nil, false},
+		"no aud, of another issuer":  {i.tokenWith(t, without.with("iss", `"https://other.example"`)), nil, false},
+		"no aud, another algorithm":  {token, func(c *jwks.Config) { c.Algorithms = []jwks.Algorithm{jwks.PS256} }, false},
+		"no aud, another type":       {i.sign(t, i.header().with("typ", `"id+jwt"`).String(), without.String()), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var changes []func(*jwks.Config)
+			if test.change != nil {
+				changes = append(changes, test.change)
+			}
+			claims, ok := i.verifier(t, changes...).WithoutAudience(test.token)
+			require.Equal(t, test.ok, ok)
+			if ok {
+				require.Equal(t, i.Issuer(), claims.Issuer())
+			} else {
+				require.Empty(t, claims)
+			}
+		})
+	}
+}
+
 func TestMaxLifetime(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t, bindingtest.Config{})

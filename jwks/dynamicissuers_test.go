@@ -497,6 +497,51 @@ func TestDynamicIssuersAreBounded(t *testing.T) {
 		})
 	})
 
+	t.Run("issuers without a verified token", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			d := w.verifier(t)
+			stranger := newFaultKey("1")
+			iss := func(n int) string { return fmt.Sprintf("https://made-up-%d.example", n) } // which the function takes for real ones
+			ask := func(n int) int {
+				refusedFor(t, d, stranger.token(iss(n)), binding.ReasonKeysUnavailable)
+				return w.timesAsked(iss(n))
+			}
+			for range 2 {
+				for n := range 64 {
+					require.Equal(t, 1, ask(n), "64 are kept")
+				}
+			}
+			ask(64)
+			for n := 1; n < 65; n++ {
+				require.Equal(t, 1, ask(n), "one more takes the place of the oldest, and of no other")
+			}
+			require.Equal(t, 2, ask(0))
+		})
+	})
+
+	t.Run("one that is forgotten while its token is verified", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			shop, key := w.tenant("shop")
+			w.change = func(c *jwks.Config) { // all have the keys of the shop, so that they outlive each of them
+				c.URL, c.Transport = shop.keySetURL(), w
+			}
+			shop.answer(after(time.Second, body(jwkSetOf(key))))
+			d := w.verifier(t, func(c *jwks.IssuersConfig) { c.MaxIssuers = 2 })
+			var both sync.WaitGroup
+			for _, iss := range []string{"https://forgotten.example", shop.url} {
+				both.Go(func() { accepted(t, d, key.token(iss)) })
+			}
+			synctest.Wait()
+			d.Forget("https://forgotten.example")
+			both.Wait()
+			accepted(t, d, key.token("https://another.example"))
+			accepted(t, d, key.token(shop.url, "jti", "another"))
+			require.Equal(t, 1, w.timesAsked(shop.url), "its place is nobody's: two others are kept")
+		})
+	})
+
 	t.Run("a flood of made-up issuers", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newTown()
@@ -636,6 +681,41 @@ func TestDynamicIssuersShareKeys(t *testing.T) {
 			require.Equal(t, fetches, keys.fetches())
 			accepted(t, d, all.token("https://b.example"))
 		})
+	})
+}
+
+// The keys' events are told to the first of their tenants who wants to know.
+func TestSharedKeysAreToldOfToWhoObserves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		keys, key := w.tenant("keys")
+		var told eventLog
+		w.change = func(c *jwks.Config) {
+			c.URL = keys.keySetURL()
+			if c.Issuer == "https://b.example" {
+				c.Observe = told.observe
+			}
+		}
+		d := w.verifier(t)
+		accepted(t, d, key.token("https://a.example"))
+		accepted(t, d, key.token("https://b.example"))
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, "https://b.example", told.last(t).Issuer)
+	})
+}
+
+// Without a memory of tokens there is none to clear.
+func TestDynamicIssuersWithoutMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		bank, key := w.tenant("bank")
+		w.change = func(c *jwks.Config) { c.SeenTokens = -1 }
+		d := w.verifier(t)
+		for n := range 2 {
+			accepted(t, d, key.token(bank.url))
+			d.Forget(bank.url)
+			require.Equal(t, n+1, w.timesAsked(bank.url))
+		}
 	})
 }
 

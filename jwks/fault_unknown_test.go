@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,20 @@ import (
 
 // Tokens of keys that we do not have: of new keys beside a flood of made-up ones,
 // of keys that are gone, and of keys that are published and not used.
+
+// A token under a kid that nobody publishes may be of a key without one. Then
+// there is nothing to ask.
+func TestKeyWithoutAKidIsNotLookedForUnderTheTokens(t *testing.T) {
+	key := newFaultKey("1")
+	bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+		issuer.answer(body(jwkSet(strings.Replace(key.jwk(), `"kid":"1",`, "", 1))))
+		v := newFaultVerifier(t, issuer, network.transport(t))
+		for n := range 3 {
+			v.accepts(t, key.token(issuer.url, "jti", fmt.Sprint(n)))
+		}
+		require.Equal(t, 1, issuer.fetches())
+	})
+}
 
 // 3.8, I/248: the issuer rotates its keys in the middle of a flood that keeps
 // using up the budget. Nobody is told that a token is bad which nobody has looked

@@ -25,6 +25,7 @@ func TestFixedKeys(t *testing.T) {
 		v := newFaultVerifier(t, issuer, nil, withKeys(""), func(c *jwks.Config) { c.Keys = document })
 		require.NoError(t, v.Ready(), "at once")
 		clear(document)
+		require.Equal(t, jwks.Stats{Keys: 1, KeysAsOf: time.Now()}, v.Stats(), "read by New")
 		for range 2 {
 			v.accepts(t, key.token(issuer.url))
 			v.accepts(t, key.token(issuer.url, "jti", "another"))

@@ -130,6 +130,24 @@ func TestLogOfFailuresThatRepeat(t *testing.T) {
 	})
 }
 
+// A failure that the logger's level keeps out is not the last that was written.
+func TestLogOfFailuresBelowTheLevel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, written := textLogger(slog.LevelError)
+		observe := jwks.LogEvents(logger)
+		fails := func(usable bool) {
+			observe(jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("away"), Usable: usable})
+		}
+		fails(false)
+		fails(true)
+		fails(false)
+		require.Equal(t, 1, strings.Count(written.String(), "\n"), "one in a minute")
+		time.Sleep(time.Minute)
+		fails(false)
+		require.Contains(t, written.String(), "repeated=1")
+	})
+}
+
 // What is as long as may be is written whole.
 func TestLogOfTheLongest(t *testing.T) {
 	t.Parallel()

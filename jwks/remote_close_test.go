@@ -1,6 +1,8 @@
 package jwks_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -61,6 +63,36 @@ func TestClose(t *testing.T) {
 				require.NoError(t, <-done)
 			}
 			v.lacks(t, key.token(issuer.url))
+		}
+	})
+
+	t.Run("just when a token has opened a fetch", func(t *testing.T) {
+		var keys []faultKey
+		for n := range 1_000 { // so that it takes a moment to tell what the fetch before it brought
+			keys = append(keys, newFaultKey(fmt.Sprint(n)))
+		}
+		issuer := newFaultIssuer("https://issuer.example", keys...)
+		token := newFaultKey("nobody's").token(issuer.url)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for range 15 {
+			asked := make(chan struct{}, 2)
+			v := newFaultVerifier(t, issuer, roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked <- struct{}{}
+				return inMemory(issuer).RoundTrip(r)
+			}), func(c *jwks.Config) { c.URL, c.MaxKeys = issuer.keySetURL(), len(keys) })
+			<-asked
+			waiting := make(chan error, 1)
+			go func() {
+				_, err := v.VerifyToken(ctx, token)
+				waiting <- err
+			}()
+			for v.Stats().Keys == 0 {
+				runtime.Gosched()
+			}
+			require.NoError(t, v.Close())
+			reason := binding.AsError(<-waiting).Reason
+			require.Contains(t, []binding.Reason{binding.ReasonKeysUnavailable, binding.ReasonTokenKeyUnknown}, reason)
 		}
 	})
 

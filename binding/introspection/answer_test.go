@@ -43,6 +43,7 @@ func TestAnswersThatAreTheServersFault(t *testing.T) {
 		"a string":                 `"active"`,
 		"true":                     `true`,
 		"an array":                 `[{"active":true}]`,
+		"an array of two":          `["active",true]`,
 		"two objects":              text(good(nil)) + text(good(nil)),
 		"cut off":                  strings.TrimSuffix(text(good(nil)), "}"),
 		"not UTF-8":                `{"active":true,"sub":"` + "\xff" + `"}`,
