@@ -39,7 +39,7 @@ type breaker struct {
 	row      []digest  // of the tokens whose calls failed, in a row
 	openings int       // in a row
 	since    time.Time // of the first of them
-	until    time.Time
+	until    time.Time // or zero, which is over
 	probing  bool
 	lastUp   time.Time // when the server last answered
 }
@@ -50,8 +50,6 @@ func (b *breaker) open() bool { return b.openings > 0 }
 // stranger says that other tokens are preferred.
 func (b *breaker) wait(stranger bool) time.Duration {
 	switch {
-	case !b.open():
-		return 0
 	case b.probing:
 		return firstOpen // or sooner: the probe decides
 	case stranger:
