@@ -266,6 +266,31 @@ func TestStragglersDoNotKeepTheBreakerOpen(t *testing.T) {
 	})
 }
 
+// What was asked before the breaker opened decides nothing about the probe that
+// is under way.
+func TestStragglersLetNoSecondProbeThrough(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, s *server, _ *events, l *load) {
+		s.set(func(s *server) { s.answer = slow(time.Hour) }) // 5 seconds
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = l.v.VerifyToken(t.Context(), "straggler") })
+		synctest.Wait()
+		s.set(func(s *server) { s.refuse = true })
+		for range 5 {
+			require.Error(t, l.next(t))
+		}
+		time.Sleep(2 * time.Second)
+		s.set(func(s *server) { s.refuse = false })
+		all.Go(func() { _, _ = l.v.VerifyToken(t.Context(), "probe") }) // until 7 seconds
+		synctest.Wait()
+		time.Sleep(4 * time.Second)
+		calls := s.calls()
+		require.ErrorIs(t, l.next(t), introspection.ErrBreakerOpen)
+		require.Equal(t, calls, s.calls())
+		all.Wait()
+	})
+}
+
 // A probe that hangs because of its token would keep the breaker open, for as
 // long as somebody sends such tokens.
 func TestProbeIsOfATokenThatWasActiveBefore(t *testing.T) {

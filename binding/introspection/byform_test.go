@@ -48,6 +48,7 @@ func TestByForm(t *testing.T) {
 		"eyJ in the second segment": {"a." + header + ".c", false},
 		"opaque":                    {"2YotnFZFEjr1zCsicMWpAA", false},
 		"dots in front":             {".." + header, false},
+		"other letters in front":    {"+/+/" + header + ".e30.c2ln", false},
 		"in other letters":          {"EYJhbGciOiJub25lIn0.e30.", false},
 		"nothing":                   {"", false},
 	} {
@@ -80,6 +81,13 @@ func (c *counting) VerifyToken(context.Context, string) (*binding.Token, error) 
 
 func (c *counting) Ready() error { return c.ready }
 
+// A stateless verifier is no pointer.
+type stateless struct{}
+
+func (stateless) VerifyToken(context.Context, string) (*binding.Token, error) {
+	return nil, &binding.Error{Reason: binding.ReasonTokenSignature}
+}
+
 func TestByFormIsReadyWhenBothAre(t *testing.T) {
 	t.Parallel()
 	notYet := errors.New("no keys yet")
@@ -99,6 +107,9 @@ func TestByFormNeedsBoth(t *testing.T) {
 	require.ErrorContains(t, err, "JWTs: a TokenVerifier is required")
 	_, err = introspection.ByForm(binding.TokenVerifierFunc(nil), &counting{})
 	require.Equal(t, []string{"JWTs"}, mistakes(err))
+	forms, err := introspection.ByForm(stateless{}, stateless{})
+	require.NoError(t, err)
+	require.NoError(t, forms.Ready(), "who does not say so is ready")
 }
 
 func TestBothKindsBehindOneGuard(t *testing.T) {

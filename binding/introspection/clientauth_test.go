@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -158,6 +159,7 @@ func TestAssertionIsOfRFC7523(t *testing.T) {
 		"RSA":          {rsaKey, "", "PS256"},
 		"RSA, RS256":   {rsaKey, "RS256", "RS256"},
 		"RSA, RS384":   {rsaKey, "RS384", "RS384"},
+		"RSA, RS512":   {rsaKey, "RS512", "RS512"},
 		"RSA, PS512":   {rsaKey, "PS512", "PS512"},
 		"P-256":        {ecdsaKey(t, elliptic.P256()), "", "ES256"},
 		"P-384":        {ecdsaKey(t, elliptic.P384()), "", "ES384"},
@@ -219,6 +221,28 @@ func TestAssertionIsOfRFC7523(t *testing.T) {
 			require.NotEmpty(t, claims.JwtID())
 		})
 	}
+}
+
+// Neither the kit's server nor jwx know this algorithm.
+func TestAssertionByTheAlgorithmOfRFC9864(t *testing.T) {
+	t.Parallel()
+	key := ed25519Key(t)
+	var parts []string
+	s := &server{answer: func(r *http.Request, _ string) (*http.Response, error) {
+		assert.NoError(t, cloneForm(r, func(form map[string][]string) { parts = strings.Split(form["client_assertion"][0], ".") }))
+		return reply(http.StatusOK, text(good(nil))), nil
+	}}
+	c := config(s)
+	c.AuthMethod, c.ClientSecret, c.SigningKey, c.SigningAlgorithm = introspection.PrivateKeyJWT, "", key, "Ed25519"
+	_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+	require.NoError(t, err)
+	require.Len(t, parts, 3)
+	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	require.NoError(t, err)
+	require.JSONEq(t, `{"alg":"Ed25519","typ":"JWT"}`, string(header))
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	require.NoError(t, err)
+	require.True(t, ed25519.Verify(key.Public().(ed25519.PublicKey), []byte(parts[0]+"."+parts[1]), signature))
 }
 
 // An hsm shows its public key alone.
@@ -360,6 +384,43 @@ func TestOurOwnFaultsAreNoFaultOfTheToken(t *testing.T) {
 					require.NotContains(t, event.Err.Error(), secret)
 				}
 			}
+		})
+	}
+}
+
+// Why there is no assertion is told, and nothing that is not a signature is sent.
+func TestWhyAKeyDoesNotSignIsTold(t *testing.T) {
+	t.Parallel()
+	pair := func(r, s *big.Int) []byte {
+		signature, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
+		require.NoError(t, err)
+		return signature
+	}
+	one, long := big.NewInt(1), new(big.Int).Lsh(big.NewInt(1), 256)
+	const none = "the key made no ECDSA signature"
+	for name, test := range map[string]struct {
+		signature []byte
+		err       error
+		says      string
+	}{
+		"an error":            {nil, errors.New("HSM away"), "HSM away"},
+		"no ASN.1":            {[]byte("signature"), nil, none},
+		"something behind it": {append(pair(one, one), 0), nil, none},
+		"R is too long":       {pair(long, one), nil, none},
+		"S is too long":       {pair(one, long), nil, none},
+		"R is zero":           {pair(big.NewInt(0), one), nil, none},
+		"S is less than zero": {pair(one, big.NewInt(-1)), nil, none},
+		"an error beside it":  {pair(one, one), errors.New("HSM away"), "HSM away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{}
+			c := config(s)
+			c.AuthMethod, c.ClientSecret = introspection.PrivateKeyJWT, ""
+			c.SigningKey = brokenKey{hsm{ecdsaKey(t, elliptic.P256())}, func() ([]byte, error) { return test.signature, test.err }}
+			_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+			require.ErrorContains(t, requireReason(t, err, binding.ReasonUnavailable).Cause, test.says)
+			require.Zero(t, s.calls())
 		})
 	}
 }

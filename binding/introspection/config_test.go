@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -93,6 +94,8 @@ func TestWrongConfigs(t *testing.T) {
 		"an empty Ed25519 key":           {"SigningKey", func(c *introspection.Config) { key(c, ed25519.PrivateKey{}, "") }},
 		"RSA with 1024 bits":             {"SigningKey", func(c *introspection.Config) { key(c, short, "") }},
 		"P-224":                          {"SigningKey", func(c *introspection.Config) { key(c, p224, "") }},
+		"RSA without a modulus":          {"SigningKey", func(c *introspection.Config) { key(c, publicKey{&rsa.PublicKey{}}, "") }},
+		"ECDSA without a curve":          {"SigningKey", func(c *introspection.Config) { key(c, publicKey{&ecdsa.PublicKey{}}, "") }},
 		"an algorithm that does not fit": {"SigningAlgorithm", func(c *introspection.Config) { key(c, ecdsaKey(t, elliptic.P256()), "ES384") }},
 		"HMAC":                           {"SigningAlgorithm", func(c *introspection.Config) { key(c, ecdsaKey(t, elliptic.P256()), "HS256") }},
 		"a key beside a secret":          {"SigningKey", func(c *introspection.Config) { c.SigningKey = ecdsaKey(t, elliptic.P256()) }},
@@ -132,6 +135,15 @@ func TestWrongConfigs(t *testing.T) {
 			require.NotContains(t, err.Error(), secret)
 		})
 	}
+}
+
+// A publicKey is a key as far as anybody looks before it signs.
+type publicKey struct{ public crypto.PublicKey }
+
+func (k publicKey) Public() crypto.PublicKey { return k.public }
+
+func (publicKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("unused")
 }
 
 func dial(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
