@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -91,6 +92,7 @@ func TestTransportThatDoesNotReturn(t *testing.T) {
 				body, err := client.Get(t.Context(), "https://auth.example/a")
 				require.Nil(t, body)
 				require.ErrorIs(t, err, metadata.ErrTransport)
+				require.ErrorContains(t, err, "GET https://auth.example/a")
 				require.NotContains(t, err.Error(), "secret")
 			})
 		}
@@ -171,6 +173,12 @@ func TestWhenConnectionsAreEnded(t *testing.T) {
 				client.EndConnections()
 				ask()
 				require.Equal(t, 4, transport.closed, "not yet")
+				time.Sleep(2*time.Second - 1)
+				ask()
+				require.Equal(t, 4, transport.closed, "not yet")
+				time.Sleep(time.Nanosecond)
+				ask()
+				require.Equal(t, 6, transport.closed)
 			})
 		})
 	}

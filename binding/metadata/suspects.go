@@ -26,7 +26,7 @@ func (c *Client) EndConnections() { c.suspects.add() }
 type suspects struct {
 	mu       sync.Mutex    // for what follows; never held while anybody is asked
 	since    time.Time     // when there was the last; zero: none
-	ended    time.Time     // when connections were last ended
+	ended    time.Time     // when connections were last ended; zero: never
 	settling chan struct{} // closed when they are being ended no more; nil: they are not
 }
 
@@ -45,7 +45,7 @@ func (s *suspects) end(closeIdle func()) bool {
 		<-settling
 		return false
 	}
-	if s.since.IsZero() || !s.ended.IsZero() && time.Since(s.ended) < endEvery {
+	if s.since.IsZero() || time.Since(s.ended) < endEvery {
 		s.mu.Unlock()
 		return false
 	}
