@@ -211,7 +211,7 @@ func (c *Config) check() error {
 		switch {
 		case *value == 0:
 			*value = otherwise
-		case *value < 0 && least == 0:
+		case *value < 0:
 			*value = 0
 		}
 		if *value < least || *value > most {
