@@ -252,14 +252,43 @@ func TestRequestsBeforeTheFirstMetadataJoinIt(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			return reply(http.StatusOK, document(nil)), nil
 		}
-		start := time.Now()
-		v := newVerifier(t, discovering(s))
-		require.ErrorIs(t, v.Ready(), introspection.ErrNotReady)
+		told, start := &events{}, time.Now()
+		c := discovering(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		require.Equal(t, introspection.ErrNotReady, v.Ready(), "there is no cause yet")
 		require.Equal(t, start, time.Now(), "New waits for nobody")
 		_, err := v.VerifyToken(t.Context(), canary)
 		require.NoError(t, err)
 		require.Equal(t, 2*time.Second, time.Since(start))
 		require.NoError(t, v.Ready())
+		synctest.Wait()
+		require.Equal(t, 2*time.Second, told.of(introspection.MetadataRead)[0].Duration)
+	})
+}
+
+func TestNoRequestWaitsForMetadataThatIsReadAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusOK, text(good(members{"exp": nil}))), other: serve(http.StatusOK, document(nil))}
+		v := newVerifier(t, discovering(s))
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		reading := false
+		s.set(func(s *server) {
+			s.other = func(r *http.Request) (*http.Response, error) {
+				s.set(func(*server) { reading = true })
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+		})
+		for begun := false; !begun; s.set(func(*server) { begun = reading }) {
+			time.Sleep(time.Second)
+		}
+		start := time.Now()
+		_, err = v.VerifyToken(t.Context(), "another")
+		require.NoError(t, err)
+		require.Equal(t, start, time.Now(), "at once")
 	})
 }
 
@@ -307,6 +336,22 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 		attempts := told.count(introspection.MetadataFailed)
 		require.GreaterOrEqual(t, attempts, 10)
 		require.LessOrEqual(t, attempts, 400)
+		refusal := func() *binding.Error {
+			_, err := v.VerifyToken(t.Context(), canary)
+			require.ErrorContains(t, binding.AsError(err).Cause, "connection refused")
+			require.ErrorContains(t, v.Ready(), "connection refused")
+			return binding.AsError(err)
+		}
+		for refusal().RetryAfter == time.Second { // which is the least
+			time.Sleep(time.Second)
+		}
+		attempts = told.count(introspection.MetadataFailed)
+		time.Sleep(refusal().RetryAfter - 1)
+		synctest.Wait()
+		require.Equal(t, attempts, told.count(introspection.MetadataFailed))
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Equal(t, attempts+1, told.count(introspection.MetadataFailed), "when it was said")
 		s.set(func(s *server) { s.other = serve(http.StatusOK, document(nil)) })
 		time.Sleep(5 * time.Second) // N/428
 		require.NoError(t, v.Ready())
@@ -318,9 +363,11 @@ func TestServerThatIsDownAtTheStart(t *testing.T) {
 		require.GreaterOrEqual(t, back.Outage, 10*time.Minute)
 		require.Less(t, back.Outage, time.Since(down))
 
+		attempts = told.count(introspection.MetadataFailed)
 		s.set(func(s *server) { s.other = away })
 		time.Sleep(15 * time.Minute)
 		last := told.of(introspection.MetadataFailed)
+		require.LessOrEqual(t, last[attempts].RetryAfter, time.Second, "it begins anew")
 		require.True(t, last[len(last)-1].Usable, "the endpoint that was known stays in use")
 		s.set(func(s *server) { s.other = serve(http.StatusOK, document(nil)) })
 		time.Sleep(time.Hour)

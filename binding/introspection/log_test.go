@@ -29,6 +29,11 @@ func textLogger(level slog.Level) (*slog.Logger, *bytes.Buffer) {
 	})), &written
 }
 
+func TestLogWithoutALogger(t *testing.T) {
+	t.Parallel()
+	require.NotPanics(t, func() { introspection.LogEvents(nil)(introspection.Event{Kind: introspection.TokenActive}) }) // at Debug
+}
+
 func TestLogOfEvents(t *testing.T) {
 	t.Parallel()
 	no := errors.New("status 400")
