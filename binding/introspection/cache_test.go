@@ -1,6 +1,7 @@
 package introspection_test
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"strings"
@@ -164,11 +165,17 @@ func TestAFloodOfMadeUpTokensEvictsNothingGood(t *testing.T) {
 		_, err := v.VerifyToken(t.Context(), fmt.Sprint("good-", n))
 		require.NoError(t, err)
 	}
-	for n := range 2000 {
-		_, err := v.VerifyToken(t.Context(), fmt.Sprint("bad-", n))
-		requireReason(t, err, binding.ReasonTokenInactive)
+	flood := func() {
+		for n := range 2000 {
+			_, err := v.VerifyToken(t.Context(), fmt.Sprint("bad-", n))
+			requireReason(t, err, binding.ReasonTokenInactive)
+		}
 	}
+	flood()
 	before := s.calls()
+	flood()
+	require.GreaterOrEqual(t, s.calls(), before+2000-20, "no more are remembered")
+	before = s.calls()
 	for n := range 10 {
 		_, err := v.VerifyToken(t.Context(), fmt.Sprint("good-", n))
 		require.NoError(t, err)
@@ -194,6 +201,41 @@ func TestTheClockJudgesTokensAndAgesHaveTheirOwn(t *testing.T) {
 		now = issued.Add(6*time.Minute + time.Second)
 		_, err = v.VerifyToken(t.Context(), canary)
 		requireReason(t, err, binding.ReasonTokenExpired)
+	})
+}
+
+// For an hour after a token was asked about it is known that it was active: while
+// the server is away it is tried before those that are not known.
+func TestTokensThatWereActiveAreKnownForAnHour(t *testing.T) {
+	t.Parallel()
+	clients := certificates(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		s := oddServer(map[string]*x509.Certificate{"a": clients[0], "b": clients[1]}, 0, always(http.StatusOK, `{"active":false}`))
+		told := &events{}
+		c := config(s)
+		c.ActiveFor, c.Observe = 5*time.Minute, told.observe
+		v := newVerifier(t, c)
+		guard := newGuard(t, binding.Config{Tokens: v})
+		check := func(client int) error {
+			_, err := guard.Check(from(bearer([]string{"good-a-1", "good-b-1"}[client]), clients[client]))
+			return err
+		}
+		require.NoError(t, check(0))
+		time.Sleep(4 * time.Minute)
+		require.NoError(t, check(0), "from memory: it was not asked about")
+		time.Sleep(56*time.Minute - 1)
+		require.NoError(t, check(1))
+		s.set(func(s *server) { s.refuse = true })
+		for n := range 5 {
+			_, err := v.VerifyToken(t.Context(), fmt.Sprint("away-", n))
+			require.Error(t, err)
+		}
+		synctest.Wait()
+		opened := told.of(introspection.BreakerOpened)[0].RetryAfter
+		require.Equal(t, opened, binding.AsError(check(0)).RetryAfter)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		require.Equal(t, opened-1+time.Second, binding.AsError(check(0)).RetryAfter, "a second more")
 	})
 }
 
