@@ -3,10 +3,12 @@ package introspection_test
 import (
 	"context"
 	"crypto/elliptic"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +123,61 @@ func TestMoreThan64InFlightAreRefused(t *testing.T) {
 		_, err = v.VerifyToken(t.Context(), "one-more")
 		require.NoError(t, err)
 		require.Equal(t, 65, s.calls())
+	})
+}
+
+// A quarter of the places is kept for tokens that were active before, bound or
+// not.
+func TestAQuarterIsKeptForTokensThatWereActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusOK, text(good(members{"cnf": nil})))}
+		c := config(s)
+		c.MaxInFlight = 4
+		v := newVerifier(t, c)
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		time.Sleep(10 * time.Second) // it is not remembered
+		s.set(func(s *server) { s.answer = slow(time.Second) })
+		var all sync.WaitGroup
+		for n := range 3 {
+			all.Go(func() { _, _ = v.VerifyToken(t.Context(), fmt.Sprint("token-", n)) })
+		}
+		synctest.Wait()
+		_, err = v.VerifyToken(t.Context(), "one-more")
+		require.ErrorIs(t, err, introspection.ErrBusy)
+		_, err = v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		all.Wait()
+	})
+}
+
+// A client that is alone may have all places for tokens that were active before,
+// and half of them for others.
+func TestPlacesOfOneClient(t *testing.T) {
+	t.Parallel()
+	client := certificates(t, 1)[0]
+	synctest.Test(t, func(t *testing.T) {
+		c := config(oddServer(map[string]*x509.Certificate{"a": client}, time.Second, nil))
+		c.MaxInFlight = 4
+		guard := newGuard(t, binding.Config{Tokens: newVerifier(t, c)})
+		served := func() int {
+			var all sync.WaitGroup
+			var served atomic.Int64
+			for n := range 4 {
+				all.Go(func() {
+					if _, err := guard.Check(from(bearer(fmt.Sprint("good-a-", n)), client)); err == nil {
+						served.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			return int(served.Load())
+		}
+		require.Equal(t, 2, served())
+		require.Equal(t, 4, served(), "two of them are remembered")
+		time.Sleep(10 * time.Second) // none is
+		require.Equal(t, 4, served())
 	})
 }
 
