@@ -34,7 +34,7 @@ type memory struct {
 	active                 *otter.Cache[digest, activeToken] // nil: remember nothing
 	refused                *otter.Cache[digest, refusedToken]
 	tokens                 *otter.Cache[digest, knownToken] // that were active
-	clients                *otter.Cache[client, time.Time]  // each by one thumbprint
+	clients                *otter.Cache[client, time.Time]  // each by one thumbprint, and not the zero client
 }
 
 type activeToken struct {
@@ -107,9 +107,6 @@ func (m *memory) within(token *binding.Token, now time.Time) bool {
 // accept remembers that a token was active when the server was asked, by an
 // answer of a size.
 func (m *memory) accept(d digest, token *binding.Token, size int, asOf time.Time) {
-	if m.refused != nil {
-		m.refused.Invalidate(d)
-	}
 	if m.active != nil && size <= maxRemembered {
 		m.active.Set(d, activeToken{token: token, size: size, asOf: asOf})
 	}
@@ -151,13 +148,13 @@ func (m *memory) knows(d digest, a asker) (k knowledge) {
 	if seen, ok := m.tokens.GetIfPresent(d); ok {
 		k.tokenKnown = a.is(seen.client)
 	}
-	if k.client.certificate = a.presented.certificate; k.client != (client{}) {
-		_, k.clientKnown = m.clients.GetIfPresent(k.client)
+	k.client.certificate = a.presented.certificate
+	if _, k.clientKnown = m.clients.GetIfPresent(k.client); k.clientKnown {
+		return k
 	}
-	if byKey := (client{key: a.presented.key}); !k.clientKnown && byKey != (client{}) {
-		if _, ok := m.clients.GetIfPresent(byKey); ok && a.holdsKey() {
-			k.client, k.clientKnown = byKey, true
-		}
+	byKey := client{key: a.presented.key}
+	if _, ok := m.clients.GetIfPresent(byKey); ok && a.holdsKey() {
+		k.client, k.clientKnown = byKey, true
 	}
 	return k
 }
