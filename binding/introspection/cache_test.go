@@ -107,11 +107,12 @@ func TestRefusedTokensAreRememberedForASecond(t *testing.T) {
 		inactiveFor time.Duration
 		kept        time.Duration
 	}{
-		"inactive":             {`{"active":false}`, 0, time.Second},
-		"for another audience": {text(good(members{"aud": "https://other.example"})), 0, time.Second},
-		"a broken cnf":         {text(good(members{"cnf": 1})), 0, time.Second},
-		"as configured":        {`{"active":false}`, 5 * time.Second, 5 * time.Second},
-		"not at all":           {`{"active":false}`, -1, 0},
+		"inactive":              {`{"active":false}`, 0, time.Second},
+		"for another audience":  {text(good(members{"aud": "https://other.example"})), 0, time.Second},
+		"a broken cnf":          {text(good(members{"cnf": 1})), 0, time.Second},
+		"as configured":         {`{"active":false}`, 5 * time.Second, 5 * time.Second},
+		"for as long as may be": {`{"active":false}`, time.Minute, time.Minute},
+		"not at all":            {`{"active":false}`, -1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,7 +223,8 @@ func TestTokensThatWereActiveAreKnownForAnHour(t *testing.T) {
 		}
 		require.NoError(t, check(0))
 		time.Sleep(4 * time.Minute)
-		require.NoError(t, check(0), "from memory: it was not asked about")
+		require.NoError(t, check(0))
+		require.Equal(t, 1, s.calls(), "from memory: it was not asked about")
 		time.Sleep(56*time.Minute - 1)
 		require.NoError(t, check(1))
 		s.set(func(s *server) { s.refuse = true })
@@ -237,6 +239,97 @@ func TestTokensThatWereActiveAreKnownForAnHour(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, opened-1+time.Second, binding.AsError(check(0)).RetryAfter, "a second more")
 	})
+}
+
+// A token that was refused since is not preferred any more.
+func TestTokenThatWasRefusedIsNotKnown(t *testing.T) {
+	t.Parallel()
+	clients := certificates(t, 2)
+	synctest.Test(t, func(t *testing.T) {
+		s := oddServer(map[string]*x509.Certificate{"a": clients[0], "b": clients[1]}, 0, nil)
+		told := &events{}
+		c := config(s)
+		c.Observe = told.observe
+		v := newVerifier(t, c)
+		guard := newGuard(t, binding.Config{Tokens: v})
+		check := func(client int) error {
+			_, err := guard.Check(from(bearer([]string{"good-a-1", "good-b-1"}[client]), clients[client]))
+			return err
+		}
+		require.NoError(t, check(0))
+		require.NoError(t, check(1))
+		time.Sleep(10 * time.Second)
+		s.set(func(s *server) { s.answer = always(http.StatusOK, `{"active":false}`) })
+		requireReason(t, check(0), binding.ReasonTokenInactive)
+		time.Sleep(time.Second)
+		s.set(func(s *server) { s.refuse = true })
+		for n := range 5 {
+			_, err := v.VerifyToken(t.Context(), fmt.Sprint("away-", n))
+			require.Error(t, err)
+		}
+		synctest.Wait()
+		opened := told.of(introspection.BreakerOpened)[0].RetryAfter
+		require.Equal(t, opened+time.Second, binding.AsError(check(0)).RetryAfter, "a second more")
+		require.Equal(t, opened, binding.AsError(check(1)).RetryAfter)
+	})
+}
+
+// Nothing is remembered of a token that is not valid yet because the clock was
+// set back, by more than the leeway.
+func TestTokenThatIsNotValidYetIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		c := config(&server{answer: always(http.StatusOK, text(good(nil)))})
+		c.Clock = func() time.Time { return now }
+		v := newVerifier(t, c)
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		now = now.Add(-time.Minute - time.Second)
+		_, err = v.VerifyToken(t.Context(), canary)
+		requireReason(t, err, binding.ReasonTokenNotYetValid)
+	})
+}
+
+// What a token was before it was refused is forgotten, whatever becomes of the
+// clock that judges tokens.
+func TestTokenThatWasRefusedIsNotActiveAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issued := time.Now()
+		s := &server{answer: always(http.StatusOK, text(good(nil)))} // exp in 5 minutes
+		now := issued
+		c := config(s)
+		c.ActiveFor, c.InactiveFor, c.Clock = 5*time.Minute, -1, func() time.Time { return now }
+		v := newVerifier(t, c)
+		_, err := v.VerifyToken(t.Context(), canary)
+		require.NoError(t, err)
+		now = issued.Add(5 * time.Minute)
+		s.set(func(s *server) { s.answer = always(http.StatusOK, `{"active":false}`) })
+		for range 2 {
+			_, err = v.VerifyToken(t.Context(), canary)
+			requireReason(t, err, binding.ReasonTokenInactive)
+			now = issued // the clock is set back
+		}
+	})
+}
+
+func TestLongestAnswerThatIsRemembered(t *testing.T) {
+	t.Parallel()
+	for size, calls := range map[int]int{32 << 10: 1, 32<<10 + 1: 2} {
+		padded := func(n int) string { return text(good(members{"odd": strings.Repeat("x", n)})) }
+		body := padded(size - len(padded(0)))
+		require.Len(t, body, size)
+		s := &server{answer: always(http.StatusOK, body)}
+		c := config(s)
+		c.ActiveFor = 5 * time.Minute
+		v := newVerifier(t, c)
+		for range 2 {
+			_, err := v.VerifyToken(t.Context(), canary)
+			require.NoError(t, err)
+		}
+		require.Equal(t, calls, s.calls())
+	}
 }
 
 var _ binding.TokenVerifier = (*introspection.Verifier)(nil)

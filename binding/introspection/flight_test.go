@@ -152,6 +152,39 @@ func TestAQuarterIsKeptForTokensThatWereActive(t *testing.T) {
 	})
 }
 
+// Who has presented a token that was active is known for an hour after it was
+// asked about, and gets a place for others where strangers get none.
+func TestClientsAreKnownForAnHour(t *testing.T) {
+	t.Parallel()
+	clients := certificates(t, 2)
+	for after, want := range map[time.Duration]error{time.Hour - 1: nil, time.Hour: introspection.ErrBusy} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := config(oddServer(map[string]*x509.Certificate{"a": clients[0], "b": clients[1]}, 0, slow(2*time.Second)))
+				c.MaxInFlight = 4
+				guard := newGuard(t, binding.Config{Tokens: newVerifier(t, c)})
+				check := func(token string, client int) error {
+					_, err := guard.Check(from(bearer(token), clients[client]))
+					return err
+				}
+				require.NoError(t, check("good-a-1", 0))
+				time.Sleep(after - time.Second)
+				require.NoError(t, check("good-b-1", 1), "somebody to keep places for")
+				var all sync.WaitGroup
+				for n := range 3 {
+					all.Go(func() { _, _ = guard.Check(from(bearer(fmt.Sprint("stranger-", n)), made(n))) })
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				require.ErrorIs(t, check("good-a-2", 0), want)
+				require.NoError(t, check("good-b-2", 1))
+				all.Wait()
+			})
+		})
+	}
+}
+
 // A client that is alone may have all places for tokens that were active before,
 // and half of them for others.
 func TestPlacesOfOneClient(t *testing.T) {
