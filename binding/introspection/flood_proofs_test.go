@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,5 +212,69 @@ func TestAClientIsKnownByItsKeyBesideACertificate(t *testing.T) {
 		time.Sleep(told.of(introspection.BreakerOpened)[0].RetryAfter)
 		_, err = guard.Check(from(proven(t, "alive", owner), made(0)))
 		require.NoError(t, err, "%v", binding.AsError(err))
+	})
+}
+
+// Strangers take three of four places. The fourth is for who holds a key that is
+// known, and shows that.
+func TestThePlaceThatIsKeptIsForKeysThatAreKnown(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	owner, another := newKey(t), newKey(t)
+	header, _, _ := strings.Cut(proven(t, "t", owner).Header.Get("DPoP"), ".")
+	synctest.Test(t, func(t *testing.T) {
+		s := keyServer(t, owner)
+		c := config(s)
+		c.MaxInFlight = 4
+		v := newVerifier(t, c)
+		guard := proofGuard(t, v)
+		_, err := guard.Check(proven(t, "alive", owner))
+		require.NoError(t, err, "%v", binding.AsError(err))
+		s.set(func(s *server) { s.answer = slow(time.Second) })
+		var all sync.WaitGroup
+		for n := range 3 {
+			all.Go(func() { _, _ = v.VerifyToken(t.Context(), fmt.Sprint("stranger-", n)) })
+		}
+		synctest.Wait()
+		for _, request := range []*http.Request{proven(t, "of-another", another), unsigned("of-nobody", header)} {
+			_, err = guard.Check(request)
+			require.ErrorIs(t, err, introspection.ErrBusy)
+		}
+		_, err = guard.Check(proven(t, "new", owner))
+		require.NotErrorIs(t, err, introspection.ErrBusy)
+		all.Wait()
+	})
+}
+
+// Who is known by a certificate and by a key is one client, and takes the places
+// of one.
+func TestAClientWithACertificateAndAKeyIsOne(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	owner, certificate := newKey(t), made(0)
+	thumbprint, err := bindingtest.KeyThumbprint(owner.Public())
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: always(http.StatusOK, text(good(members{
+			"token_type": "DPoP", "cnf": members{"jkt": thumbprint, "x5t#S256": bindingtest.Thumbprint(certificate)},
+		})))}
+		c := config(s)
+		c.MaxInFlight = 4
+		guard := proofGuard(t, newVerifier(t, c))
+		_, err := guard.Check(from(proven(t, "both", owner), certificate))
+		require.NoError(t, err, "%v", binding.AsError(err))
+		s.set(func(s *server) { s.answer = slow(time.Second) })
+		var all sync.WaitGroup
+		for n := range 2 {
+			all.Go(func() { _, _ = guard.Check(from(bearer(fmt.Sprint("new-", n)), certificate)) })
+		}
+		synctest.Wait()
+		_, err = guard.Check(from(proven(t, "new", owner), certificate))
+		require.ErrorIs(t, err, introspection.ErrBusy)
+		all.Wait()
 	})
 }
