@@ -261,9 +261,6 @@ func (d *DynamicIssuers) sweep() {
 func (d *DynamicIssuers) sweepOnce() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		return
-	}
 	for _, t := range d.tenants {
 		if t.used.Swap(false) || t.busy > 0 {
 			t.idle = 0
