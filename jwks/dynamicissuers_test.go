@@ -181,8 +181,52 @@ func TestDynamicIssuers(t *testing.T) {
 			}()
 			synctest.Wait()
 			leave()
-			require.Equal(t, binding.ReasonCanceled, binding.AsError(<-first).Reason)
+			canceled := binding.AsError(<-first)
+			require.Equal(t, binding.ReasonCanceled, canceled.Reason)
+			require.ErrorIs(t, canceled, context.Canceled)
 			require.NoError(t, <-second)
+		})
+	})
+
+	t.Run("the request that asks goes away, and there is an answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			ctx, leave := context.WithCancel(t.Context())
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					leave()
+					return w.config(ctx, issuer)
+				}
+			})
+			_, _ = d.VerifyToken(ctx, key.token(bank.url))
+			accepted(t, d, key.token(bank.url))
+			require.Equal(t, 1, w.timesAsked(bank.url))
+		})
+	})
+
+	t.Run("a request that waits goes away", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					time.Sleep(2 * time.Second)
+					return w.config(ctx, issuer)
+				}
+			})
+			first := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), key.token(bank.url))
+				first <- err
+			}()
+			synctest.Wait()
+			ctx, leave := context.WithTimeout(t.Context(), time.Second)
+			defer leave()
+			_, err := d.VerifyToken(ctx, key.token(bank.url))
+			require.Equal(t, binding.ReasonCanceled, binding.AsError(err).Reason)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.NoError(t, <-first)
 		})
 	})
 }
@@ -210,9 +254,35 @@ func TestDynamicIssuersThatAreRefused(t *testing.T) {
 		}
 		require.Equal(t, 3, w.timesAsked("https://another.one"))
 
-		long := "https://" + strings.Repeat("a", 3<<10) + ".example"
-		refusedFor(t, d, stranger.token(long), binding.ReasonTokenIssuer)
-		require.Zero(t, w.timesAsked(long))
+		longest := "https://" + strings.Repeat("a", 2<<10-len("https://"))
+		refusedFor(t, d, stranger.token(longest), binding.ReasonTokenIssuer)
+		require.Equal(t, 1, w.timesAsked(longest))
+		refusal := refusedFor(t, d, stranger.token(longest+"a"), binding.ReasonTokenIssuer)
+		require.ErrorContains(t, refusal.Cause, "longer than 2048 bytes")
+		require.Zero(t, w.timesAsked(longest+"a"))
+	})
+}
+
+// Why an issuer was refused is remembered as well, and a fault of ours is not.
+func TestWhyDynamicIssuersAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		d := w.verifier(t)
+		stranger := newFaultKey("1")
+		const closed, broken, busy = "https://closed.example", "https://broken.example", "https://busy.example"
+		w.fail = &binding.Error{Reason: binding.ReasonTokenIssuer, Cause: errors.New("it has closed")}
+		for range 2 {
+			refusal := refusedFor(t, d, stranger.token(closed), binding.ReasonTokenIssuer)
+			require.ErrorContains(t, refusal.Cause, "it has closed")
+		}
+		require.Equal(t, 1, w.timesAsked(closed))
+		w.fail = &binding.Error{Reason: binding.ReasonMisconfigured}
+		for range 2 {
+			refusedFor(t, d, stranger.token(broken), binding.ReasonMisconfigured)
+		}
+		require.Equal(t, 2, w.timesAsked(broken))
+		w.fail = &binding.Error{Reason: binding.ReasonUnavailable, RetryAfter: 7 * time.Second}
+		require.Equal(t, 7*time.Second, refusedFor(t, d, stranger.token(busy), binding.ReasonUnavailable).RetryAfter)
 	})
 }
 
@@ -272,6 +342,26 @@ func TestDynamicIssuersWhoseFunctionFails(t *testing.T) {
 		})
 	}
 
+	t.Run("for all who wait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			w.fail = errors.New("no database")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) {
+				c.Config = func(ctx context.Context, issuer string) (jwks.Config, error) {
+					time.Sleep(time.Second)
+					return w.config(ctx, issuer)
+				}
+			})
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { refusedFor(t, d, key.token(bank.url), binding.ReasonUnavailable) })
+			}
+			all.Wait()
+			require.Equal(t, 1, w.timesAsked(bank.url))
+		})
+	})
+
 	t.Run("it panics", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newTown()
@@ -319,6 +409,66 @@ func TestDynamicIssuersThatAreIdle(t *testing.T) {
 		w.mu.Unlock()
 		refusedFor(t, d, shopKey.token(shop.url), binding.ReasonTokenIssuer)
 		accepted(t, d, bankKey.token(bank.url))
+	})
+}
+
+func TestHowLongDynamicIssuersAreKept(t *testing.T) {
+	const sweep = time.Hour / 8
+	good, forged := faultKey.token, func(key faultKey, iss string, _ ...any) string {
+		return faultKey{id: key.id, private: newFaultKey("").private}.token(iss)
+	}
+	for name, test := range map[string]struct {
+		used  []time.Duration // when
+		token func(key faultKey, iss string, changes ...any) string
+		asked int
+	}{
+		"for an hour at least":                            {[]time.Duration{sweep - 1, sweep - 1 + time.Hour}, good, 1},
+		"for an eighth longer at most":                    {[]time.Duration{sweep - 1, 2*sweep + time.Hour}, good, 2},
+		"the hour begins with each use":                   {[]time.Duration{0, 20 * time.Minute, 40 * time.Minute, 60 * time.Minute, 80 * time.Minute, 100 * time.Minute}, good, 1},
+		"without a verified token, until the next sweep":  {[]time.Duration{0, 2*sweep - 1}, forged, 1},
+		"without a verified token, and not until another": {[]time.Duration{0, 2*sweep + 1}, forged, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newTown()
+				bank, key := w.tenant("bank")
+				d := w.verifier(t)
+				start := time.Now()
+				for _, at := range test.used {
+					time.Sleep(time.Until(start.Add(at)))
+					synctest.Wait()
+					_, _ = d.VerifyToken(t.Context(), test.token(key, bank.url))
+				}
+				require.Equal(t, test.asked, w.timesAsked(bank.url))
+			})
+		})
+	}
+}
+
+// An issuer is not idle while tokens of it come, be each another.
+func TestDynamicIssuersWhoseTokensAreNewAreNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		bank, key := w.tenant("bank")
+		d := w.verifier(t)
+		for n := range 120 {
+			accepted(t, d, key.token(bank.url, "jti", fmt.Sprint(n)))
+			time.Sleep(time.Minute)
+		}
+		require.Equal(t, 1, w.timesAsked(bank.url))
+	})
+}
+
+// Nor is it while a token waits for its keys, for however long.
+func TestDynamicIssuersWhoseKeysAreSlowAreNotIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		bank, key := w.tenant("bank")
+		bank.answerMetadata(after(25*time.Second, bank.goodMetadata))
+		w.change = func(c *jwks.Config) { c.FetchTimeout = time.Minute }
+		d := w.verifier(t, func(c *jwks.IssuersConfig) { c.IdleAfter = time.Minute })
+		accepted(t, d, key.token(bank.url))
+		require.Equal(t, 1, w.timesAsked(bank.url))
 	})
 }
 
@@ -520,6 +670,77 @@ func TestDynamicIssuersAreBounded(t *testing.T) {
 		})
 	})
 
+	t.Run("the one that was idle longest, of many", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			const many, idle = 20, 13
+			d := w.verifier(t, func(c *jwks.IssuersConfig) { c.MaxIssuers = many })
+			var tokens, issuers []string
+			for n := range many + 1 {
+				issuer, key := w.tenant(fmt.Sprint("tenant-", n))
+				tokens, issuers = append(tokens, key.token(issuer.url)), append(issuers, issuer.url)
+			}
+			for n := range many {
+				accepted(t, d, tokens[n])
+			}
+			time.Sleep(8 * time.Minute) // a sweep
+			for n := range many {
+				if n != idle {
+					accepted(t, d, tokens[n])
+				}
+			}
+			accepted(t, d, tokens[many])
+			for n := range many {
+				if n != idle {
+					accepted(t, d, tokens[n])
+					require.Equal(t, 1, w.timesAsked(issuers[n]))
+				}
+			}
+			accepted(t, d, tokens[idle])
+			require.Equal(t, 2, w.timesAsked(issuers[idle]))
+		})
+	})
+
+	t.Run("while all are busy", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			bank, key := w.tenant("bank")
+			shop, shopKey := w.tenant("shop")
+			d := w.verifier(t, func(c *jwks.IssuersConfig) { c.MaxIssuers = 1 })
+			accepted(t, d, key.token(bank.url))
+			bank.answer(after(time.Second, body(jwkSetOf(key))))
+			busy := make(chan error, 1)
+			go func() {
+				_, err := d.VerifyToken(t.Context(), newFaultKey("another").token(bank.url))
+				busy <- err
+			}()
+			synctest.Wait()
+			accepted(t, d, shopKey.token(shop.url))
+			require.Equal(t, binding.ReasonTokenKeyUnknown, binding.AsError(<-busy).Reason)
+			accepted(t, d, key.token(bank.url))
+			require.Equal(t, 1, w.timesAsked(bank.url), "nobody takes the place of one that has a token to verify")
+		})
+	})
+
+	t.Run("while all issuers without a verified token are busy", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			w.change = func(c *jwks.Config) { c.Transport = slow{w} }
+			d := w.verifier(t)
+			stranger := newFaultKey("1")
+			var all sync.WaitGroup
+			for n := range 64 {
+				all.Go(func() {
+					refusedFor(t, d, stranger.token(fmt.Sprintf("https://made-up-%d.example", n)), binding.ReasonKeysUnavailable)
+				})
+			}
+			synctest.Wait()
+			refusal := refusedFor(t, d, stranger.token("https://one-more.example"), binding.ReasonUnavailable)
+			require.ErrorContains(t, refusal.Cause, "too many issuers are new at once")
+			all.Wait()
+		})
+	})
+
 	t.Run("one that is forgotten while its token is verified", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newTown()
@@ -675,13 +896,30 @@ func TestDynamicIssuersShareKeys(t *testing.T) {
 			require.Equal(t, map[string]int{"https://a.example": 1, "https://b.example": 1}, maps.Clone(told))
 			mu.Unlock()
 			accepted(t, d, all.token("https://b.example", "jti", "another"))
-			d.Forget("https://b.example")
 			fetches := keys.fetches()
+			accepted(t, d, all.token("https://c.example"))
+			require.Equal(t, fetches, keys.fetches(), "whoever comes later shares them, too")
+			d.Forget("https://b.example")
+			d.Forget("https://c.example")
+			fetches = keys.fetches()
 			time.Sleep(time.Hour)
 			require.Equal(t, fetches, keys.fetches())
 			accepted(t, d, all.token("https://b.example"))
 		})
 	})
+}
+
+// So do those that leave the Transport to New.
+func TestDynamicIssuersWithoutATransportShareKeys(t *testing.T) {
+	key := newFaultKey("1")
+	issuer, server := loopback(t, key)
+	w := newTown()
+	w.change = func(c *jwks.Config) { c.URL, c.Transport = server.URL+"/jwks", nil }
+	d := w.verifier(t)
+	for n := range 3 {
+		accepted(t, d, key.token(fmt.Sprintf("https://tenant-%d.example", n)))
+	}
+	require.Equal(t, 1, issuer.fetches())
 }
 
 // The keys' events are told to the first of their tenants who wants to know.

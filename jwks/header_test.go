@@ -145,6 +145,7 @@ func TestHeaderMembers(t *testing.T) {
 		t.Parallel()
 		header := i.header().with("b64", "true").with("crit", `["b64"]`)
 		requireRefused(t, v, i.token(t, header), binding.ReasonTokenHeader)
+		require.ErrorContains(t, refusalOf(t, v, i.token(t, header)).Cause, "b64", "the log says which")
 	})
 	t.Run("C/103 b64 false with crit, the payload as it is", func(t *testing.T) {
 		t.Parallel()

@@ -130,6 +130,17 @@ func TestLogOfFailuresThatRepeat(t *testing.T) {
 	})
 }
 
+// What is no failure is written each time.
+func TestLogOfFetchesThatRepeat(t *testing.T) {
+	t.Parallel()
+	logger, written := textLogger(slog.LevelInfo)
+	observe := jwks.LogEvents(logger)
+	for range 3 {
+		observe(jwks.Event{Kind: jwks.KeysFetched, Added: []string{"a"}})
+	}
+	require.Equal(t, 3, strings.Count(written.String(), "\n"))
+}
+
 // A failure that the logger's level keeps out is not the last that was written.
 func TestLogOfFailuresBelowTheLevel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

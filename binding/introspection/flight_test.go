@@ -197,7 +197,7 @@ func TestPlacesOfOneClient(t *testing.T) {
 		served := func() int {
 			var all sync.WaitGroup
 			var served atomic.Int64
-			for n := range 4 {
+			for n := range 5 {
 				all.Go(func() {
 					if _, err := guard.Check(from(bearer(fmt.Sprint("good-a-", n)), client)); err == nil {
 						served.Add(1)
@@ -209,6 +209,7 @@ func TestPlacesOfOneClient(t *testing.T) {
 		}
 		require.Equal(t, 2, served())
 		require.Equal(t, 4, served(), "two of them are remembered")
+		require.Equal(t, 5, served())
 		time.Sleep(10 * time.Second) // none is
 		require.Equal(t, 4, served())
 	})
