@@ -46,9 +46,9 @@ func (c *Config) transport() (transport http.RoundTripper, own *http.Transport) 
 	if own.TLSClientConfig == nil {
 		own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	own.TLSClientConfig.Certificates = nil
-	// tls.Config.Certificates would silently present none to a server whose list
-	// of CAs lacks the issuer, as that of a self-signed one does.
+	// GetClientCertificate takes the place of tls.Config.Certificates, which would
+	// silently present none to a server whose list of CAs lacks the issuer, as that
+	// of a self-signed one does.
 	certificate := c.ClientCertificate
 	own.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &certificate, nil
