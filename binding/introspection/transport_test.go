@@ -1,6 +1,7 @@
 package introspection_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -318,6 +320,64 @@ func TestConnectionsForManyCalls(t *testing.T) {
 			server.mu.Lock()
 			defer server.mu.Unlock()
 			require.LessOrEqual(t, server.connections, test.atOnce+2)
+		})
+	}
+}
+
+func TestIdleConnectionsAreKeptAsConfigured(t *testing.T) {
+	t.Parallel()
+	server := newTLSServer(t, false)
+	config := server.config()
+	config.Transport = &http.Transport{TLSClientConfig: server.tlsConfig(), MaxIdleConnsPerHost: 1}
+	v := newVerifier(t, config)
+	for round := range 2 {
+		server.hold(2) // at once
+		var calling sync.WaitGroup
+		for caller := range 2 {
+			calling.Go(func() {
+				if _, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", round, "-", caller)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calling.Wait()
+	}
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	require.Greater(t, server.connections, 2, "one was not kept")
+}
+
+// A connection ends when it was idle for half a minute, or sooner if its
+// Transport says so: it keeps the certificate that it began with.
+func TestIdleConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[time.Duration]time.Duration{0: 30 * time.Second, 10 * time.Second: 10 * time.Second, time.Hour: 30 * time.Second} {
+		t.Run(given.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				c := config(nil)
+				c.Issuer, c.URL, c.DangerouslyAllowHTTP = "http://auth.example", "http://auth.example/introspect", true
+				c.Transport = &http.Transport{
+					IdleConnTimeout: given,
+					DialContext:     func(context.Context, string, string) (net.Conn, error) { return near, nil },
+				}
+				ended := make(chan time.Time, 1)
+				go func() {
+					defer far.Close()
+					reader := bufio.NewReader(far)
+					for r, err := http.ReadRequest(reader); err == nil; r, err = http.ReadRequest(reader) {
+						_, _ = io.Copy(io.Discard, r.Body)
+						body := text(good(members{"iss": "http://auth.example"}))
+						_, _ = fmt.Fprintf(far, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+					}
+					ended <- time.Now()
+				}()
+				_, err := newVerifier(t, c).VerifyToken(t.Context(), canary)
+				require.NoError(t, err, "%v", binding.AsError(err))
+				start := time.Now()
+				require.Equal(t, want, (<-ended).Sub(start))
+			})
 		})
 	}
 }
