@@ -40,6 +40,20 @@ func TestByIssuerMistakes(t *testing.T) {
 	}
 }
 
+// Whoever found a token good, its verifier has seen it.
+func TestByIssuerRecallsWhatItsVerifiersHaveSeen(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, bindingtest.Config{})
+	v := i.verifier(t)
+	issuers, err := jwks.ByIssuer(v)
+	require.NoError(t, err)
+	token := i.goodToken(t)
+	requireAccepted(t, v, token)
+	requireAccepted(t, issuers, token)
+	require.Equal(t, uint64(1), v.Stats().Verified)
+	require.Equal(t, uint64(1), v.Stats().Seen)
+}
+
 func TestByIssuerPicksOne(t *testing.T) {
 	t.Parallel()
 	a, b, unknown := newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{}), newIssuer(t, bindingtest.Config{})
