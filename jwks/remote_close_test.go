@@ -75,7 +75,7 @@ func TestClose(t *testing.T) {
 		token := newFaultKey("nobody's").token(issuer.url)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		for range 15 {
+		for range 25 {
 			asked := make(chan struct{}, 2)
 			v := newFaultVerifier(t, issuer, roundTrip(func(r *http.Request) (*http.Response, error) {
 				asked <- struct{}{}
