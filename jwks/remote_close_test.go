@@ -73,15 +73,15 @@ func TestClose(t *testing.T) {
 		}
 		issuer := newFaultIssuer("https://issuer.example", keys...)
 		token := newFaultKey("nobody's").token(issuer.url)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		for range 25 {
-			asked := make(chan struct{}, 2)
+		for range 10 {
+			asked := make(chan struct{}, 10)
 			v := newFaultVerifier(t, issuer, roundTrip(func(r *http.Request) (*http.Response, error) {
 				asked <- struct{}{}
 				return inMemory(issuer).RoundTrip(r)
 			}), func(c *jwks.Config) { c.URL, c.MaxKeys = issuer.keySetURL(), len(keys) })
 			<-asked
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // long after Close
+			defer cancel()
 			waiting := make(chan error, 1)
 			go func() {
 				_, err := v.VerifyToken(ctx, token)
