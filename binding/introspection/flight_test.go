@@ -52,6 +52,14 @@ func TestOneCallHoweverManyAsk(t *testing.T) {
 			_, ok := tokens.Load(n)
 			require.True(t, ok)
 		}
+		for n := range 64 { // who joined a call has taken no place of another
+			all.Go(func() {
+				if _, err := v.VerifyToken(t.Context(), fmt.Sprint("another-", n)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
 	})
 }
 
