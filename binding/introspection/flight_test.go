@@ -221,6 +221,13 @@ func TestPlacesOfOneClient(t *testing.T) {
 		time.Sleep(10 * time.Second) // none is
 		require.Equal(t, 4, served("one"))
 		require.Equal(t, 2, served("another"), "no place was lost, and none won")
+		time.Sleep(10 * time.Second)
+		var more sync.WaitGroup
+		more.Go(func() { served("more") })
+		synctest.Wait()
+		_, err := guard.Check(from(bearer("good-a-one0"), client))
+		require.NoError(t, err, "one that was active before, beside them")
+		more.Wait()
 	})
 }
 
