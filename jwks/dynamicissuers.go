@@ -150,7 +150,7 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 		}
 		verified, err := t.verifier.verifyOrRecall(ctx, token, parsed, digest)
 		d.leave(t, err == nil)
-		if t.gone.Load() && (err == nil || errors.Is(err, ErrClosed)) {
+		if t.gone.Load() {
 			continue // it was closed for being idle when the token came, or forgotten since
 		}
 		if err == nil {
