@@ -61,6 +61,7 @@ type DynamicIssuers struct {
 	made    uint64 // tenants so far
 	proven  int    // of tenants
 	asking  map[string]*asking
+	makings *otter.Cache[string, *budget] // of issuers without a verified token
 	shared  map[sharing]*sharedKeys
 	closed  bool
 }
@@ -71,7 +72,9 @@ type DynamicIssuers struct {
 //
 // Somebody who makes up issuers does no harm to the others: nothing is fetched
 // for an issuer that Config refuses, and an issuer without a verified token so
-// far can displace only others without one, of which at most 64 are kept.
+// far can displace only others without one, of which at most 64 are kept. One that
+// was displaced is taken up again at most twice at once, and once more every 5
+// seconds; beyond that its tokens are answered 503, as by [Config.Fresh].
 // Issuers with the same URL share its keys and the fetches of them if
 // Transport, DangerouslyAllowHTTP and every limit of their Configs are the
 // same; the fetches are then reported to the Observe of one of them.
@@ -82,12 +85,10 @@ func ByIssuerFunc(config IssuersConfig) (*DynamicIssuers, error) {
 		return nil, fmt.Errorf("jwks: the IssuersConfig is wrong: %w", err)
 	}
 	d := &DynamicIssuers{
-		config: config,
-		routes: newRoutes[*tenant](),
-		refused: otter.Must(&otter.Options[string, refusedIssuer]{
-			MaximumSize: maxRefusedIssuers,
-			Executor:    func(task func()) { task() }, // as that of seenTokens
-		}),
+		config:  config,
+		routes:  newRoutes[*tenant](),
+		refused: newIssuerCache[refusedIssuer](),
+		makings: newIssuerCache[*budget](),
 		tenants: make(map[string]*tenant),
 		asking:  make(map[string]*asking),
 		shared:  make(map[sharing]*sharedKeys),
@@ -95,6 +96,13 @@ func ByIssuerFunc(config IssuersConfig) (*DynamicIssuers, error) {
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.running.Go(d.sweep)
 	return d, nil
+}
+
+func newIssuerCache[V any]() *otter.Cache[string, V] {
+	return otter.Must(&otter.Options[string, V]{
+		MaximumSize: maxRememberedIssuers,
+		Executor:    func(task func()) { task() }, // as that of seenTokens
+	})
 }
 
 func (c *IssuersConfig) check() error {
@@ -178,6 +186,7 @@ func (d *DynamicIssuers) Forget(issuer string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refused.Invalidate(issuer)
+	d.makings.Invalidate(issuer)
 	if a := d.asking[issuer]; a != nil {
 		a.stale = true
 	}

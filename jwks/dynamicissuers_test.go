@@ -789,6 +789,46 @@ func TestDynamicIssuersAreBounded(t *testing.T) {
 		})
 	})
 
+	// Each takes the place of the one that was made first, whose budget of fetches went with it.
+	t.Run("made-up tokens of more known issuers than there are places", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			d := w.verifier(t)
+			stranger := newFaultKey("unknown")
+			issuers := make([]*faultIssuer, 80)
+			keys := make([]faultKey, len(issuers))
+			for n := range issuers {
+				issuers[n], keys[n] = w.tenant(fmt.Sprint("tenant-", n))
+			}
+			flood := func(round int) (limited int) {
+				for n, issuer := range issuers {
+					_, err := d.VerifyToken(t.Context(), stranger.token(issuer.url, "jti", fmt.Sprint(round, n)))
+					if binding.AsError(err).Reason == binding.ReasonKeyFetchLimited {
+						require.LessOrEqual(t, binding.AsError(err).RetryAfter, 5*time.Second)
+						limited++
+					}
+				}
+				return limited
+			}
+			for round := range 20 {
+				flood(round)
+			}
+			for _, issuer := range issuers {
+				require.LessOrEqual(t, w.timesAsked(issuer.url), 2)
+				require.LessOrEqual(t, issuer.metadataReads(), 2)
+				require.LessOrEqual(t, issuer.fetches(), 6)
+			}
+			require.Equal(t, len(issuers), flood(20))
+			time.Sleep(5 * time.Second)
+			accepted(t, d, keys[0].token(issuers[0].url))
+			accepted(t, d, keys[0].token(issuers[0].url, "jti", "proven"))
+			for range 3 { // an operator may
+				d.Forget(issuers[0].url)
+				accepted(t, d, keys[0].token(issuers[0].url))
+			}
+		})
+	})
+
 	t.Run("calls of the function", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newTown()

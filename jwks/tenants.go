@@ -43,11 +43,11 @@ func (t *tenant) sinceUse() int {
 }
 
 const (
-	maxUnproven       = 64 // issuers of which no token was verified yet
-	maxAsking         = 64 // calls of IssuersConfig.Config at once
-	maxRefusedIssuers = 10_000
-	maxIssuerLength   = 2 << 10
-	sweepsUntilIdle   = 8
+	maxUnproven          = 64 // issuers of which no token was verified yet
+	maxAsking            = 64 // calls of IssuersConfig.Config at once
+	maxRememberedIssuers = 10_000
+	maxIssuerLength      = 2 << 10
+	sweepsUntilIdle      = 8
 )
 
 // An asking is a call of IssuersConfig.Config, joined by all who wait for it.
@@ -95,6 +95,10 @@ func (d *DynamicIssuers) enter(ctx context.Context, issuer string) (*tenant, err
 			d.mu.Unlock()
 			return nil, &binding.Error{Reason: r.reason, Cause: r.cause}
 		}
+		if wait := d.untilMade(issuer); wait > 0 {
+			d.mu.Unlock()
+			return nil, &binding.Error{Reason: binding.ReasonKeyFetchLimited, Cause: errFetchLimited, RetryAfter: max(time.Second, wait)}
+		}
 		a := d.asking[issuer]
 		if a == nil {
 			if len(d.asking) >= maxAsking {
@@ -140,6 +144,18 @@ func (d *DynamicIssuers) leave(t *tenant, verified bool) {
 	}
 	t.proven = true
 	d.proven++
+	d.makings.Invalidate(t.issuer)
+}
+
+// untilMade returns how long no tenant is made for an issuer. Each has a budget of
+// fetches of its own; so those of one whose tenant is displaced time and again by
+// others without a verified token are bounded by how often it is made. The caller
+// holds mu.
+func (d *DynamicIssuers) untilMade(issuer string) time.Duration {
+	if making, ok := d.makings.GetIfPresent(issuer); ok {
+		return making.wait(time.Now())
+	}
+	return 0
 }
 
 // ask calls IssuersConfig.Config and adds the tenant that it knows. If its own
@@ -206,6 +222,12 @@ func (d *DynamicIssuers) add(c Config) *binding.Error {
 		}
 		d.remove(oldest)
 	}
+	making, ok := d.makings.GetIfPresent(c.Issuer)
+	if !ok {
+		making = new(budget)
+		d.makings.Set(c.Issuer, making)
+	}
+	making.take(time.Now())
 	keys, release := d.keysFor(c)
 	d.made++
 	d.tenants[c.Issuer] = &tenant{issuer: c.Issuer, verifier: newVerifierWith(c, keys), release: release, number: d.made}
