@@ -803,8 +803,10 @@ func TestDynamicIssuersAreBounded(t *testing.T) {
 			flood := func(round int) (limited int) {
 				for n, issuer := range issuers {
 					_, err := d.VerifyToken(t.Context(), stranger.token(issuer.url, "jti", fmt.Sprint(round, n)))
-					if binding.AsError(err).Reason == binding.ReasonKeyFetchLimited {
-						require.LessOrEqual(t, binding.AsError(err).RetryAfter, 5*time.Second)
+					if refusal := binding.AsError(err); refusal.Reason == binding.ReasonKeyFetchLimited {
+						require.ErrorContains(t, refusal.Cause, "no token of the issuer was verified yet")
+						require.GreaterOrEqual(t, refusal.RetryAfter, time.Second)
+						require.LessOrEqual(t, refusal.RetryAfter, 5*time.Second)
 						limited++
 					}
 				}
@@ -826,6 +828,20 @@ func TestDynamicIssuersAreBounded(t *testing.T) {
 				d.Forget(issuers[0].url)
 				accepted(t, d, keys[0].token(issuers[0].url))
 			}
+		})
+	})
+
+	t.Run("issuers with verified tokens that displace each other", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			d := w.verifier(t, func(c *jwks.IssuersConfig) { c.MaxIssuers = 1 })
+			a, keyOfA := w.tenant("a")
+			b, keyOfB := w.tenant("b")
+			for n := range 10 {
+				accepted(t, d, keyOfA.token(a.url, "jti", fmt.Sprint(n)))
+				accepted(t, d, keyOfB.token(b.url, "jti", fmt.Sprint(n)))
+			}
+			require.Equal(t, 10, w.timesAsked(a.url))
 		})
 	})
 

@@ -65,6 +65,7 @@ type refusedIssuer struct {
 
 var (
 	errManyIssuers   = errors.New("jwks: too many issuers are new at once")
+	errMadeOften     = errors.New("jwks: no token of the issuer was verified yet, and it was asked for its keys as often as is permitted")
 	errOtherIssuer   = errors.New("jwks: IssuersConfig.Config returned the Config of another issuer than it was asked for")
 	errIssuerTooLong = fmt.Errorf("jwks: iss is longer than %d bytes", maxIssuerLength)
 )
@@ -97,7 +98,7 @@ func (d *DynamicIssuers) enter(ctx context.Context, issuer string) (*tenant, err
 		}
 		if wait := d.untilMade(issuer); wait > 0 {
 			d.mu.Unlock()
-			return nil, &binding.Error{Reason: binding.ReasonKeyFetchLimited, Cause: errFetchLimited, RetryAfter: max(time.Second, wait)}
+			return nil, &binding.Error{Reason: binding.ReasonKeyFetchLimited, Cause: errMadeOften, RetryAfter: max(time.Second, wait)}
 		}
 		a := d.asking[issuer]
 		if a == nil {
