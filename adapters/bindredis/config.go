@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -60,6 +61,9 @@ func New(config Config) (*Store, error) {
 	}
 	if len(config.Client.InitAddress) == 0 {
 		mistake("Client.InitAddress", "an address of the server is required")
+	}
+	if slices.ContainsFunc(config.Client.InitAddress, isURL) {
+		mistake("Client.InitAddress", "an address is host:port and no URL, of which valkey.ParseURL makes a ClientOption")
 	}
 	if config.Client.ReplicaOnly || config.Client.SendToReplicas != nil {
 		mistake("Client", "a replica cannot say what was used: only the primary is asked")

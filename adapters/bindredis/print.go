@@ -30,10 +30,15 @@ func (s *Store) Format(f fmt.State, _ rune) {
 // LogValue returns what Format writes.
 func (s *Store) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
+// isURL reports whether an address is a URL, which may hold a password.
+func isURL(address string) bool {
+	return strings.ContainsAny(address, "@?") || strings.Contains(address, "://")
+}
+
 func (c Config) text(what string) string {
 	addresses := make([]string, len(c.Client.InitAddress))
 	for i, address := range c.Client.InitAddress {
-		if strings.ContainsAny(address, "@?") { // a URL, which may hold a password
+		if isURL(address) {
 			address = "(not an address)"
 		}
 		addresses[i] = address

@@ -15,6 +15,7 @@ import (
 	"github.com/valkey-io/valkey-go"
 
 	"github.com/certbound/certbound/adapters/bindredis"
+	"github.com/certbound/certbound/binding"
 )
 
 // What an operator may see of a store is printed and logged; nothing else of what
@@ -104,9 +105,14 @@ func TestPrintedDefaults(t *testing.T) {
 // A URL is no address, but who writes one may write a password into it.
 func TestPrintedURL(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"redis://user:canary@redis.internal:6379", "redis://redis.internal?password=canary", "canary@redis.internal:6379"} {
+	for _, url := range []string{"redis://user:canary@redis.internal:6379", "redis://redis.internal?password=canary", "redis://redis.internal:6379", "canary@redis.internal:6379"} {
 		config := bindredis.Config{Client: valkey.ClientOption{InitAddress: []string{"a.internal:6379", url}}}
 		require.Contains(t, fmt.Sprint(config), `InitAddress: ["a.internal:6379" "(not an address)"]`)
 		require.NotContains(t, fmt.Sprint(config), "canary")
+		_, err := bindredis.New(config)
+		var mistake binding.ConfigError
+		require.ErrorAs(t, err, &mistake)
+		require.Equal(t, "Client.InitAddress", mistake.Field)
+		require.NotContains(t, err.Error(), "canary")
 	}
 }
