@@ -252,8 +252,10 @@ func (v *Verifier) Ready() error {
 	return v.endpoint.ready()
 }
 
-// Close ends the calls that are under way and returns when no goroutine is left.
-// After it, every token is answered 503. It returns nil.
+// Close ends the calls that are under way and returns when no goroutine of ours is
+// left. After it, every token is answered 503. It returns nil. A connection over
+// HTTP/2 whose call was ended may stay for the Transport's IdleConnTimeout: net/http
+// closes none that has just been used.
 func (v *Verifier) Close() error {
 	v.mu.Lock()
 	v.closed = true
