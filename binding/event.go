@@ -80,7 +80,8 @@ const (
 // pathOf returns what is told of a path. A segment is what stands between two
 // slashes of the path as it came: one that a client has escaped parts none.
 func pathOf(u *url.URL) string {
-	path, _, _ := strings.Cut(strings.ReplaceAll(u.EscapedPath(), "%3f", "%3F"), "%3F") // an escaped query
+	path := shortened(u.EscapedPath(), len("%2F")*mostOfPath)               // before it is taken apart: it may be a megabyte
+	path, _, _ = strings.Cut(strings.ReplaceAll(path, "%3f", "%3F"), "%3F") // an escaped query
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		decoded, _ := url.PathUnescape(segment) // EscapedPath is valid
@@ -92,12 +93,18 @@ func pathOf(u *url.URL) string {
 	return withoutSecrets(strings.Join(segments, "/"))
 }
 
+// shortened returns a path that is longer than most without what follows the last
+// slash before that: no part of a segment is told.
+func shortened(path string, most int) string {
+	if len(path) > most {
+		return path[:strings.LastIndexByte(path[:most], '/')+1] + "..."
+	}
+	return path
+}
+
 // withoutSecrets returns a path without the segments that could be a token.
 func withoutSecrets(path string) string {
-	if len(path) > mostOfPath {
-		path = path[:strings.LastIndexByte(path[:mostOfPath], '/')+1] + "..."
-	}
-	segments := strings.Split(path, "/")
+	segments := strings.Split(shortened(path, mostOfPath), "/")
 	for i, segment := range segments {
 		isWords := strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz-") == ""
 		if len(segment) > mostOfWords || len(segment) > mostOfSegment && !isWords {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -57,6 +58,8 @@ func TestLogSaysWhichRequest(t *testing.T) {
 		"a long path":             {unrouted, "GET", strings.Repeat("/abcdefghi", 1000), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
 		"a path of 200 bytes":     {unrouted, "GET", strings.Repeat("/abcdefghi", 20), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 20)}},
 		"a path of 201 bytes":     {unrouted, "GET", strings.Repeat("/abcdefghi", 20) + "j", "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
+		"a long escaped path":     {unrouted, "GET", strings.Repeat("/%61bcdefghi", 1000), "", members{"method": "GET", "path": strings.Repeat("/abcdefghi", 19) + "/..."}},
+		"a long secret, escaped":  {unrouted, "GET", "/a/" + strings.Repeat("%78", 300), "", members{"method": "GET", "path": "/a/..."}},
 		"a long method":           {unrouted, strings.Repeat("A", 21), "/inside/1", "", members{"method": "...", "path": "/inside/1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,4 +173,16 @@ func TestPathsAreNoOtherRefusals(t *testing.T) {
 	records := book.records(t)
 	require.Len(t, records, 1)
 	require.Equal(t, "/a", records[0]["path"])
+}
+
+// A path may be a megabyte, and who sends it has shown nothing. Not parallel: what others allocate would count.
+func TestLongPathCostsLittle(t *testing.T) {
+	guard := newGuard(t, binding.Config{Observe: func(context.Context, binding.Event) {}})
+	r := httptest.NewRequest(http.MethodGet, strings.Repeat("/", 1<<20), nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := guard.Check(r)
+	runtime.ReadMemStats(&after)
+	require.Error(t, err)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
