@@ -81,13 +81,15 @@ func (d *DynamicIssuers) keysFor(c Config) (keys *remoteKeys, release func()) {
 	s := d.shared[key]
 	if s == nil {
 		s = &sharedKeys{}
-		config := c
-		config.Observe = s.observe
-		s.keys = newKeys(config)
 		d.shared[key] = s
 	}
 	user := &c
-	s.join(user)
+	s.join(user) // before its keys are made: the first fetch may be told of at once
+	if s.keys == nil {
+		config := c
+		config.Observe = s.observe
+		s.keys = newKeys(config)
+	}
 	return s.keys, func() {
 		d.mu.Lock()
 		last := s.leave(user)
