@@ -15,10 +15,11 @@ import (
 // event to the logger: at Debug a fetch that changed nothing, at Info one that
 // brought or removed keys or ended an outage, at Warn a fetch that failed while
 // there are usable keys, at Error one that failed while there are none. At Warn
-// also that unknown keys are not looked for, and that the issuer's metadata
-// does not promise bound tokens. Of failures for the same reason, one a minute
-// is written, with the number of those that were not. A nil logger means
-// slog.Default().
+// also that the metadata which names the key set could not be read, that unknown
+// keys are not looked for, and that the issuer's metadata does not promise bound
+// tokens. Of failures for the same reason, one a minute is written, with the
+// number of those that were not, and each that brought or removed keys. A nil
+// logger means slog.Default().
 //
 // Text that the issuer chose, such as a kid, is cut at 200 bytes and quoted
 // where it is not printable. At most ten keys of a list are named.
@@ -33,7 +34,7 @@ func LogEvents(logger *slog.Logger) func(Event) {
 			return
 		}
 		attrs := event.attrs()
-		if err := cmp.Or(event.Err, event.Unread); err != nil {
+		if err := cmp.Or(event.Err, event.Unread); err != nil && !event.changed() {
 			unwritten, write := failures.of(message + fmt.Sprint(err))
 			if !write {
 				return
@@ -87,11 +88,13 @@ func (e Event) headline() (slog.Level, string) {
 		return slog.LevelWarn, "keys fetched from where they were: the metadata was not read"
 	case e.Outage > 0:
 		return slog.LevelInfo, "keys fetched, after fetches had failed"
-	case len(e.Added)+len(e.Removed) > 0:
+	case e.changed():
 		return slog.LevelInfo, "keys fetched"
 	}
 	return slog.LevelDebug, "keys fetched, and none changed"
 }
+
+func (e Event) changed() bool { return len(e.Added)+len(e.Removed) > 0 }
 
 func (e Event) attrs() []slog.Attr {
 	attrs := []slog.Attr{slog.String("iss", events.Text(e.Issuer))}

@@ -44,6 +44,8 @@ func TestLogOfKeys(t *testing.T) {
 		"a rotation, and a key that is not used": {jwks.Event{Kind: jwks.KeysFetched, Keys: 1, Added: []string{"b"}, Removed: []string{"a"}, Usable: true,
 			Ignored: []jwks.IgnoredKey{{KeyID: "odd", Problem: errors.New("symmetric")}}},
 			`level=INFO msg="keys fetched" iss=https://issuer.example keys=1 added=[b] removed=[a] ignored="[odd: symmetric]" duration=1s`},
+		"metadata that is away, and its key set is not": {jwks.Event{Kind: jwks.KeysFetched, Keys: 2, Unread: errors.New("status 503"), Usable: true},
+			`level=WARN msg="keys fetched from where they were: the metadata was not read" iss=https://issuer.example keys=2 error="status 503" duration=1s`},
 		"a failure while keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("status 500"), Usable: true},
 			`level=WARN msg="keys not fetched" iss=https://issuer.example error="status 500" usable=true duration=1s`},
 		"a failure while stale keys serve": {jwks.Event{Kind: jwks.KeysFailed, Err: errors.New("no"), Usable: true, StaleSince: faultNoon, Lost: 3},
@@ -130,15 +132,28 @@ func TestLogOfFailuresThatRepeat(t *testing.T) {
 	})
 }
 
-// What is no failure is written each time.
+// Keys that come or go are written each time, whether or not the metadata was read.
 func TestLogOfFetchesThatRepeat(t *testing.T) {
 	t.Parallel()
-	logger, written := textLogger(slog.LevelInfo)
-	observe := jwks.LogEvents(logger)
-	for range 3 {
-		observe(jwks.Event{Kind: jwks.KeysFetched, Added: []string{"a"}})
+	for name, test := range map[string]struct {
+		event   jwks.Event
+		written int
+	}{
+		"keys that come":                    {jwks.Event{Kind: jwks.KeysFetched, Added: []string{"a"}}, 3},
+		"keys that come, without metadata":  {jwks.Event{Kind: jwks.KeysFetched, Added: []string{"a"}, Unread: errors.New("away")}, 3},
+		"keys that go, without metadata":    {jwks.Event{Kind: jwks.KeysFetched, Removed: []string{"a"}, Unread: errors.New("away")}, 3},
+		"nothing changes, without metadata": {jwks.Event{Kind: jwks.KeysFetched, Unread: errors.New("away")}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			logger, written := textLogger(slog.LevelInfo)
+			observe := jwks.LogEvents(logger)
+			for range 3 {
+				observe(test.event)
+			}
+			require.Equal(t, test.written, strings.Count(written.String(), "\n"))
+		})
 	}
-	require.Equal(t, 3, strings.Count(written.String(), "\n"))
 }
 
 // A failure that the logger's level keeps out is not the last that was written.
