@@ -135,7 +135,7 @@ func (s *server) mayEvict(ctx context.Context, client valkey.Client) {
 		return
 	}
 	s.told = true
-	s.log.Warn("bindredis: the server may evict a record, and a DPoP proof whose record is gone can be used a second time: set maxmemory-policy to noeviction",
+	s.log.Warn("bindredis: the server may evict a record: a DPoP proof whose record is gone can be used a second time; set maxmemory-policy to noeviction",
 		"maxmemory_policy", fmt.Sprintf("%.40q", name))
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +53,41 @@ func TestThePageHasEachReason(t *testing.T) {
 	}
 	require.Greater(t, len(reasons), 60)
 	require.Equal(t, reasons, rows)
+}
+
+var (
+	logged  = regexp.MustCompile(`slog\.Level(?:Warn|Error), "([^"]+)"|(?:log|slog\.Default\(\))\.(?:Warn|Error)\("([^"]+)"`)
+	lineRow = regexp.MustCompile("(?m)^\\| `([^`]+ [^`]+)` \\| [^|]+ \\| [^|]+ \\| [^|]+ \\|$")
+)
+
+// The last table has every warning and error that the packages write besides refusals, or its text up to a colon.
+func TestThePageHasEachLineOfTheLog(t *testing.T) {
+	t.Parallel()
+	lines := make(map[string]bool)
+	for _, file := range []string{
+		"jwks/log.go", "binding/introspection/log.go", "adapters/bindredis/server.go", "adapters/bindredis/outage.go", "adapters/bindgrpc/rules.go",
+	} {
+		source, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(file)))
+		require.NoError(t, err)
+		matches := logged.FindAllStringSubmatch(string(source), -1)
+		require.NotEmpty(t, matches, file)
+		for _, match := range matches {
+			lines[match[1]+match[2]] = true
+		}
+	}
+	delete(lines, "introspection") // an Event that no verifier makes
+	var rows []string
+	for _, match := range lineRow.FindAllStringSubmatch(readPage(t), -1) {
+		rows = append(rows, match[1])
+	}
+	stands := func(row, line string) bool { return row == line || strings.HasPrefix(line, row+": ") }
+	for line := range lines {
+		require.True(t, slices.ContainsFunc(rows, func(row string) bool { return stands(row, line) }), "no row for %q", line)
+	}
+	for _, row := range rows {
+		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(lines)), func(line string) bool { return stands(row, line) }),
+			"nothing writes %q", row)
+	}
 }
 
 // The links of this folder's pages lead to something.
