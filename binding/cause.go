@@ -3,6 +3,7 @@ package binding
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A claimError is the Cause of a refusal by a claim: it names the claim, what
@@ -66,4 +67,27 @@ func (c *Claims) wrongAudience(expected []string) *Error {
 	return &Error{Reason: ReasonTokenAudience, Cause: &claimError{
 		claim: "aud", problem: problem, expected: expected, option: option,
 	}}
+}
+
+// A timeError is the Cause of a refusal by a time: it names the claim, and how
+// far off it is in steps, so that the log takes for alike what one clock causes.
+type timeError struct {
+	claim string
+	off   time.Duration // negative if the time is past
+}
+
+var steps = []time.Duration{24 * time.Hour, 6 * time.Hour, time.Hour, 30 * time.Minute, 10 * time.Minute, 5 * time.Minute, time.Minute}
+
+func (e *timeError) Error() string {
+	how, off, direction := "less than", time.Minute, "ahead of this machine's clock: it is behind, or the issuer's is ahead"
+	if e.off < 0 {
+		direction = "back by this machine's clock: the client renews too late, or that clock is ahead"
+	}
+	for _, step := range steps {
+		if e.off.Abs() >= step {
+			how, off = "at least", step
+			break
+		}
+	}
+	return fmt.Sprintf("binding: the claim %s lies %s %v %s", e.claim, how, off, direction)
 }

@@ -44,6 +44,39 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// A time that is off says so in steps, so that the log takes for alike what one clock causes.
+func TestCauseOfATime(t *testing.T) {
+	t.Parallel()
+	const (
+		back  = " back by this machine's clock: the client renews too late, or that clock is ahead"
+		ahead = " ahead of this machine's clock: it is behind, or the issuer's is ahead"
+	)
+	for name, test := range map[string]struct {
+		claim string
+		at    any
+		want  string
+	}{
+		"expired just now":           {"exp", now.Unix() - 1, "exp lies less than 1m0s" + back},
+		"expired a minute ago":       {"exp", now.Unix() - 60, "exp lies at least 1m0s" + back},
+		"expired nine minutes ago":   {"exp", now.Unix() - 599, "exp lies at least 5m0s" + back},
+		"expired ten minutes ago":    {"exp", now.Unix() - 600, "exp lies at least 10m0s" + back},
+		"expired forty minutes ago":  {"exp", now.Unix() - 2_400, "exp lies at least 30m0s" + back},
+		"expired an hour ago":        {"exp", now.Unix() - 3_600, "exp lies at least 1h0m0s" + back},
+		"expired half a day ago":     {"exp", now.Unix() - 43_200, "exp lies at least 6h0m0s" + back},
+		"expired in another century": {"exp", 1, "exp lies at least 24h0m0s" + back},
+		"issued in a while":          {"iat", now.Unix() + 301, "iat lies at least 5m0s" + ahead},
+		"valid in a while":           {"nbf", now.Unix() + 2, "nbf lies less than 1m0s" + ahead},
+		"valid in another century":   {"nbf", 250_000_000_000, "nbf lies at least 24h0m0s" + ahead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parsed := mustParse(t, claims(t, members{test.claim: test.at}))
+			_, err := parsed.Validate(binding.Expect{Issuer: issuer, Audiences: []string{audience}, Now: now})
+			require.EqualError(t, refusalOf(t, err).Cause, "binding: the claim "+test.want)
+		})
+	}
+}
+
 // Why there is no certificate is only said of the connection: what a source of the application's has not found, it explains
 // itself.
 func TestCauseOfAMissingCertificate(t *testing.T) {

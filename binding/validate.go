@@ -174,10 +174,14 @@ func (c *Claims) validAt(now time.Time, leeway time.Duration, endRequired bool) 
 		return badClaim("exp", missingClaim) // RFC 9068 §2.2: it is required
 	}
 	if !endless && now.After(c.expiry.Add(leeway)) {
-		return &Error{Reason: ReasonTokenExpired}
+		return &Error{Reason: ReasonTokenExpired, Cause: &timeError{"exp", c.expiry.Sub(now)}}
 	}
-	if latest := now.Add(leeway); c.notBefore.After(latest) || c.issuedAt.After(latest) {
-		return &Error{Reason: ReasonTokenNotYetValid}
+	latest := now.Add(leeway)
+	switch {
+	case c.notBefore.After(latest):
+		return &Error{Reason: ReasonTokenNotYetValid, Cause: &timeError{"nbf", c.notBefore.Sub(now)}}
+	case c.issuedAt.After(latest):
+		return &Error{Reason: ReasonTokenNotYetValid, Cause: &timeError{"iat", c.issuedAt.Sub(now)}}
 	}
 	return nil
 }

@@ -43,7 +43,8 @@
 // A server that restarts empty, and a fail-over to a replica that had not yet
 // received the last writes, forget. A proof whose record is lost can be used a
 // second time, for as long as it is fresh: at most [dpop.Config]'s MaxAge and
-// twice its Leeway, 120 s by default. RFC 9449 §11.1 concedes that single use
+// twice its Leeway, 120 s by default; with RequireNonce, NonceLifetime and
+// Leeway, 330 s by default. RFC 9449 §11.1 concedes that single use
 // cannot always be enforced. Whoever needs more lets the primary wait for its
 // replicas (min-replicas-to-write), at the price of 503 when one is missing.
 //
@@ -63,7 +64,8 @@
 // * 112 bytes: 14 MB for 1,000 a second, 1.4 GB for 100,000. A million a second
 // would need 14 GB, and some ten shards of a cluster, one of which serves
 // 100,000 such commands a second. Every command has one key, so that a cluster
-// spreads them by itself.
+// spreads them by itself. With RequireNonce a proof is fresh for as long as its
+// nonce: a key lives for at most 336 s by default, and 1,000 a second take 38 MB.
 //
 // # With another client
 //

@@ -28,7 +28,7 @@ var adviceFor = map[binding.Reason]advice{
 	binding.ReasonTokenClaims:      {"a claim that must be there is missing, or one has the wrong type", "the issuer must send iss, aud and exp, and each claim with its type"},
 	binding.ReasonTokenIssuer:      {"the token is of another issuer than the server expects", "correct the server's issuer, character by character, or have the client ask the right one"},
 	binding.ReasonTokenAudience:    {"the token does not name this resource server as its audience", "the client must ask for a token for this one; or correct the server's audience"},
-	binding.ReasonTokenExpired:     {"the token has expired", "the client must get a new one before that"},
+	binding.ReasonTokenExpired:     {"the token has expired", "the client must get a new one before that; if all clients are refused at once, set the server's clock"},
 	binding.ReasonTokenNotYetValid: {"the token was issued, or is valid, only in the future", "set the clocks of issuer and server"},
 	binding.ReasonTokenLifetime:    {"the token lives longer than the server accepts", "the issuer must issue shorter ones, or the server accept more (MaxLifetime)"},
 	binding.ReasonTokenKeyUnknown:  {"the issuer publishes no key that fits the token", "check that token and server mean the same issuer; a key that was removed needs new tokens"},

@@ -57,8 +57,8 @@ type Config struct {
 	// MaxProofs bounds the memory of a Verifier without Replays: it holds that many
 	// proofs in at most 32 bytes each. When it is full, older proofs are refused
 	// sooner than MaxAge; nothing that could still be accepted is forgotten. 0 is
-	// 1,000,000: 15,000 requests a second at the full MaxAge. 1,000 to
-	// 100,000,000.
+	// 1,000,000: 15,000 requests a second at the full MaxAge, or 3,000 at the full
+	// NonceLifetime. 1,000 to 100,000,000.
 	MaxProofs int
 
 	// DangerouslyAcceptReplays accepts a proof any number of times. Whoever gets
