@@ -93,7 +93,9 @@ func (i *Issuers) expects() error {
 }
 
 // Ready returns nil if every issuer's verifier is ready, and otherwise an error
-// that names those that are not, and why.
+// that names those that are not, and why. A readiness probe that asks
+// this one takes every instance out of service when one issuer is away: let it ask
+// the verifiers without which an instance is of no use.
 func (i *Issuers) Ready() error {
 	var missing []error
 	for _, v := range i.verifiers {

@@ -135,7 +135,9 @@ func hasFormOfJWT(token string) bool {
 }
 
 // Ready returns nil if both verifiers are ready, and otherwise why not. A
-// verifier without a method Ready counts as ready.
+// verifier without a method Ready counts as ready. A readiness probe that
+// asks this one takes every instance out of service when either server is away: let
+// it ask the one without which an instance is of no use.
 func (f *Forms) Ready() error {
 	var reasons []error
 	for _, verifier := range []binding.TokenVerifier{f.jwts, f.opaque} {

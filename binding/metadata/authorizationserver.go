@@ -147,7 +147,7 @@ func (c *Client) AuthorizationServerAt(ctx context.Context, issuer, address stri
 	}
 	server, err := c.read(document, issuer, address)
 	if err != nil {
-		return nil, fmt.Errorf("metadata: GET %s: %w", address, err)
+		return nil, fmt.Errorf("GET %s: %w", address, err)
 	}
 	return server, nil
 }
@@ -254,11 +254,11 @@ func beginsObject(text []byte) bool {
 func (c *Client) readURL(a *AuthorizationServer, member, value, address string) string {
 	text, ok := strictjson.String(value)
 	if !ok {
-		a.problems[member] = fmt.Errorf("metadata: GET %s: %w: %s is not a string, or is there twice", address, ErrMalformed, member)
+		a.problems[member] = fmt.Errorf("GET %s: %w: %s is not a string, or is there twice", address, ErrMalformed, member)
 		return ""
 	}
 	if err := c.checkNamed(address, text); err != nil {
-		a.problems[member] = fmt.Errorf("metadata: GET %s: %s is %q: %w", address, member, text, err)
+		a.problems[member] = fmt.Errorf("GET %s: %s is %q: %w", address, member, text, err)
 		return ""
 	}
 	return text
@@ -270,7 +270,7 @@ func (c *Client) readAliases(a *AuthorizationServer, value, address string) {
 	}
 	members, err := strictjson.Object(value)
 	if err != nil {
-		a.problems[aliasesName] = fmt.Errorf("metadata: GET %s: %w: %s is not an object with distinct names", address, ErrMalformed, aliasesName)
+		a.problems[aliasesName] = fmt.Errorf("GET %s: %w: %s is not an object with distinct names", address, ErrMalformed, aliasesName)
 		return
 	}
 	a.MTLSEndpointAliases = make(map[string]string, len(members))

@@ -96,7 +96,7 @@ func (c *Client) Get(ctx context.Context, address string) ([]byte, error) {
 func (c *Client) GetKeySet(ctx context.Context, address string) ([]byte, error) {
 	document, err := c.send(ctx, question{method: http.MethodGet, address: address, accept: acceptKeySet})
 	if err == nil && !beginsObject(document) {
-		return nil, fmt.Errorf("metadata: GET %s: %w", address, ErrNoJSON)
+		return nil, fmt.Errorf("GET %s: %w", address, ErrNoJSON)
 	}
 	return document, err
 }
@@ -114,12 +114,12 @@ func (c *Client) send(ctx context.Context, q question) (body []byte, err error) 
 	if err := c.CheckURL(q.address); err != nil {
 		return nil, err
 	}
-	err = fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrTransport)
+	err = fmt.Errorf("%s %s: %w", q.method, q.address, ErrTransport)
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		defer func() {
 			if p := recover(); p != nil {
-				body, err = nil, fmt.Errorf("metadata: %s %s: %w: it panicked with a %T", q.method, q.address, ErrTransport, p)
+				body, err = nil, fmt.Errorf("%s %s: %w: it panicked with a %T", q.method, q.address, ErrTransport, p)
 			}
 		}()
 		body, err = c.ask(ctx, q)
@@ -172,7 +172,7 @@ func (c *Client) ask(ctx context.Context, q question) ([]byte, error) {
 		return nil, refused
 	}
 	if q.form != nil && isJWT(response.Header) {
-		return nil, fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrJWT)
+		return nil, fmt.Errorf("%s %s: %w", q.method, q.address, ErrJWT)
 	}
 	limit := cmp.Or(c.MaxBody, DefaultMaxBody)
 	body, err := io.ReadAll(io.LimitReader(response.Body, int64(limit)+1))
@@ -185,7 +185,7 @@ func (c *Client) ask(ctx context.Context, q question) ([]byte, error) {
 		return nil, c.failed(&x, err)
 	}
 	if len(body) > limit {
-		return nil, fmt.Errorf("metadata: %s %s: %w", q.method, q.address, ErrTooBig)
+		return nil, fmt.Errorf("%s %s: %w", q.method, q.address, ErrTooBig)
 	}
 	return body, nil
 }

@@ -244,7 +244,7 @@ func TestGetBroken(t *testing.T) {
 		server, client := serve(t, answer("{}"))
 		server.Close()
 		_, err := client.Get(t.Context(), server.URL)
-		require.ErrorContains(t, err, "metadata: ")
+		require.ErrorContains(t, err, "GET "+server.URL+": no connection: ")
 	})
 	t.Run("I/226 a certificate that nobody vouches for", func(t *testing.T) {
 		t.Parallel()

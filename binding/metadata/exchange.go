@@ -44,12 +44,15 @@ func (x *exchange) failed(err error) error {
 		err = withoutAnswer(err)
 	}
 	if ended {
-		return fmt.Errorf("metadata: %s %s: %w: %w", x.method, x.address, ErrConnectionEnded, err)
+		return fmt.Errorf("%s %s: %w: %w", x.method, x.address, ErrConnectionEnded, err)
 	}
 	if noConnection {
-		return fmt.Errorf("metadata: %s %s: %w: %w%s", x.method, x.address, ErrNoConnection, err, whatMends(err))
+		return fmt.Errorf("%s %s: %w: %w%s", x.method, x.address, ErrNoConnection, err, whatMends(err))
 	}
-	return fmt.Errorf("metadata: %s %s: %w", x.method, x.address, err)
+	if isTimeout(err) {
+		return fmt.Errorf("%s %s: no answer in time: %w", x.method, x.address, err)
+	}
+	return fmt.Errorf("%s %s: %w", x.method, x.address, err)
 }
 
 // whatMends names the option to set for a server whose CA is not known here, or

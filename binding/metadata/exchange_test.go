@@ -88,7 +88,7 @@ func TestNoErrorOfPostFormRepeatsWhatWasSent(t *testing.T) {
 			t.Cleanup(server.Close)
 			err := post(&metadata.Client{Transport: server.Client().Transport}, server.URL)
 			requireNothingSent(t, err)
-			require.Contains(t, err.Error(), "metadata: POST "+server.URL+": no answer that can be read")
+			require.Contains(t, err.Error(), "POST "+server.URL+": no answer that can be read")
 		})
 	}
 	t.Run("by a transport of the user's", func(t *testing.T) {
@@ -196,10 +196,10 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 		}, is: noFile, text: noFile.Error()},
 		"no answer in time": {handler: untilTheEnd, client: func(client *metadata.Client, _ *http.Transport) {
 			client.Timeout = time.Second
-		}, is: context.DeadlineExceeded, text: "context deadline exceeded"},
+		}, is: context.DeadlineExceeded, text: "no answer in time: context deadline exceeded"},
 		"no answer in the transport's time": {handler: untilTheEnd, client: func(_ *metadata.Client, transport *http.Transport) {
 			transport.ResponseHeaderTimeout = time.Second / 10
-		}, is: context.DeadlineExceeded, text: "context deadline exceeded"},
+		}, is: context.DeadlineExceeded, text: "no answer in time: context deadline exceeded"},
 		"no answer in the transport's time, HTTP/2": {handler: untilTheEnd, server: func(server *httptest.Server) {
 			server.EnableHTTP2 = true
 		}, client: func(_ *metadata.Client, transport *http.Transport) {
@@ -239,7 +239,7 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 			}
 			err := post(client, server.URL)
 			requireNothingSent(t, err)
-			require.Contains(t, err.Error(), "metadata: POST "+server.URL+": ")
+			require.Contains(t, err.Error(), "POST "+server.URL+": ")
 			require.Contains(t, err.Error(), test.text)
 			require.Equal(t, 1, strings.Count(err.Error(), server.URL), err)
 			if test.is != nil {
@@ -265,7 +265,7 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 		refused := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 		err := post(&metadata.Client{Transport: failing{refused}}, "https://auth.example")
 		require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
-		require.EqualError(t, err, "metadata: POST https://auth.example: "+refused.Error())
+		require.EqualError(t, err, "POST https://auth.example: "+refused.Error())
 	})
 	t.Run("no TLS", func(t *testing.T) {
 		t.Parallel()

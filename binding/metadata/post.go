@@ -51,7 +51,7 @@ type StatusError struct {
 // Error names the method, the URL and the status, and Code if there is one; it
 // contains nothing else of the answer.
 func (e *StatusError) Error() string {
-	text := fmt.Sprintf("metadata: %s %s: status %d, want 200", cmp.Or(e.Method, http.MethodGet), e.URL, e.Status)
+	text := fmt.Sprintf("%s %s: status %d, want 200", cmp.Or(e.Method, http.MethodGet), e.URL, e.Status)
 	if e.Code != "" {
 		text += " (" + e.Code + ")"
 	}
