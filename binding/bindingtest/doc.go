@@ -25,6 +25,11 @@
 // implementation than the one in this module that verifies them. For gRPC there
 // is package bindgrpctest, below adapters/bindgrpc.
 //
+// Each authorization server has its own CAs. Where an API takes the tokens of two,
+// one of them serves it and makes its clients, and the other one only signs: send
+// its [AuthorizationServer.Token] by the first one's
+// [AuthorizationServer.HTTPClient], with a certificate of the first.
+//
 // A test of a handler seldom needs the token endpoint:
 // [AuthorizationServer.Token] signs a token directly, good or bad in one stated
 // way. Package conformance, below this one, sends every kind of bad input that
