@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -307,6 +308,33 @@ func TestRefusedIssuersAreBounded(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, again, many-10_000)
+}
+
+// Of a token whose issuer is remembered nothing else is kept, be the issuer refused or not. Not parallel: the whole heap is measured.
+func TestRememberedIssuersKeepNoTokens(t *testing.T) {
+	const many = 1_000
+	w := newTown()
+	d := w.verifier(t)
+	stranger, padding := newFaultKey("1"), strings.Repeat("x", 45_000)
+	before := heapInUse()
+	for n := range many {
+		for _, iss := range []string{"https://made.up/%d", "https://idle-%d.example"} {
+			_, err := d.VerifyToken(t.Context(), stranger.token(fmt.Sprintf(iss, n), "padding", padding))
+			require.Error(t, err)
+		}
+	}
+	require.Less(t, heapInUse()-before, int64(many*len(padding)/4), "bytes are kept")
+	require.NoError(t, d.Ready())
+}
+
+// heapInUse is how much memory is held on to, in bytes.
+func heapInUse() int64 {
+	var stats runtime.MemStats
+	for range 2 { // the second takes what pools have kept
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // The function failed, or is wrong: that is no fault of the token's, and told.

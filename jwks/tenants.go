@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -106,10 +107,13 @@ func (d *DynamicIssuers) enter(ctx context.Context, issuer string) (*tenant, err
 				d.mu.Unlock()
 				return nil, unknownYet(errManyIssuers)
 			}
+			// What is remembered is the name alone: it is a piece of a token, all of
+			// which would be kept with it.
+			own := strings.Clone(issuer)
 			a = &asking{done: make(chan struct{})}
-			d.asking[issuer] = a
+			d.asking[own] = a
 			d.mu.Unlock()
-			if err := d.ask(ctx, issuer, a); err != nil {
+			if err := d.ask(ctx, own, a); err != nil {
 				return nil, err
 			}
 			continue
