@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -156,8 +157,7 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 		if err != nil {
 			return nil, err
 		}
-		verified, err := t.verifier.verifyOrRecall(ctx, token, parsed, digest)
-		d.leave(t, err == nil)
+		verified, err := d.verifyAt(ctx, t, token, parsed, digest)
 		if t.gone.Load() {
 			continue // it was closed for being idle when the token came, or forgotten since
 		}
@@ -166,6 +166,14 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 		}
 		return verified, err
 	}
+}
+
+// verifyAt verifies a token at the tenant that was entered for it, and leaves that:
+// also if the Clock of its Config panics, since a tenant that is never left is
+// never idle and keeps its place.
+func (d *DynamicIssuers) verifyAt(ctx context.Context, t *tenant, token string, parsed *jwt, digest [sha256.Size]byte) (verified *binding.Token, err error) {
+	defer func() { d.leave(t, verified != nil) }()
+	return t.verifier.verifyOrRecall(ctx, token, parsed, digest)
 }
 
 // Ready returns nil until Close: which issuers there are is known only when their

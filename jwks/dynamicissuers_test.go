@@ -327,6 +327,22 @@ func TestRememberedIssuersKeepNoTokens(t *testing.T) {
 	require.NoError(t, d.Ready())
 }
 
+// A Clock that panics costs the tokens that it judges, and no issuer a place.
+func TestDynamicIssuersWhoseClockPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown()
+		d := w.verifier(t)
+		w.change = func(c *jwks.Config) { c.Clock = func() time.Time { panic("the application's own fault") } }
+		for n := range 64 {
+			issuer, key := w.tenant(fmt.Sprintf("tenant-%d", n))
+			require.Panics(t, func() { _, _ = d.VerifyToken(t.Context(), key.token(issuer.url)) })
+		}
+		w.change = func(*jwks.Config) {}
+		bank, key := w.tenant("bank")
+		accepted(t, d, key.token(bank.url))
+	})
+}
+
 // heapInUse is how much memory is held on to, in bytes.
 func heapInUse() int64 {
 	var stats runtime.MemStats
