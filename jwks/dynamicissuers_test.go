@@ -365,6 +365,7 @@ func TestDynamicIssuersWhoseFunctionFails(t *testing.T) {
 		"a reason of 503": {func(w *town) {
 			w.fail = &binding.Error{Reason: binding.ReasonUnavailable, Cause: errors.New("no database")}
 		}, "no database"},
+		"a nil *binding.Error": {func(w *town) { w.fail = (*binding.Error)(nil) }, "a nil *binding.Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

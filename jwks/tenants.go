@@ -68,6 +68,7 @@ var (
 	errManyIssuers   = errors.New("jwks: too many issuers are new at once")
 	errMadeOften     = errors.New("jwks: no token of the issuer was verified yet, and it was asked for its keys as often as is permitted")
 	errOtherIssuer   = errors.New("jwks: IssuersConfig.Config returned the Config of another issuer than it was asked for")
+	errNilError      = errors.New("jwks: IssuersConfig.Config returned a nil *binding.Error as its error, which is not a nil error")
 	errIssuerTooLong = fmt.Errorf("jwks: iss is longer than %d bytes", maxIssuerLength)
 )
 
@@ -212,6 +213,9 @@ func refusalOf(err error) *binding.Error {
 	}
 	var refusal *binding.Error
 	if errors.As(err, &refusal) {
+		if refusal == nil {
+			return unknownYet(errNilError)
+		}
 		return &binding.Error{Reason: refusal.Reason, Cause: refusal.Cause, RetryAfter: refusal.RetryAfter}
 	}
 	return unknownYet(fmt.Errorf("jwks: IssuersConfig.Config: %w", err))
