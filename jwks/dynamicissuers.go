@@ -141,10 +141,12 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 		return nil, &binding.Error{Reason: binding.ReasonTokenTooLong}
 	}
 	digest := digestOf(token)
-	if t, ok := d.routes.get(digest); ok && !t.gone.Load() {
-		if seen, err := t.verifier.recall(digest); seen != nil || err != nil {
-			t.use()
-			return seen, err
+	if t, ok := d.routes.get(digest); ok {
+		if v := t.verifier.Load(); v != nil {
+			if seen, err := v.recall(digest); seen != nil || err != nil {
+				t.use()
+				return seen, err
+			}
 		}
 	}
 	parsed, err := parse(&d.headers, token)
@@ -158,7 +160,7 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 			return nil, err
 		}
 		verified, err := d.verifyAt(ctx, t, token, parsed, digest)
-		if t.gone.Load() {
+		if t.isGone() {
 			continue // it was closed for being idle when the token came, or forgotten since
 		}
 		if err == nil {
@@ -173,7 +175,11 @@ func (d *DynamicIssuers) VerifyToken(ctx context.Context, token string) (*bindin
 // never idle and keeps its place.
 func (d *DynamicIssuers) verifyAt(ctx context.Context, t *tenant, token string, parsed *jwt, digest [sha256.Size]byte) (verified *binding.Token, err error) {
 	defer func() { d.leave(t, verified != nil) }()
-	return t.verifier.verifyOrRecall(ctx, token, parsed, digest)
+	v := t.verifier.Load()
+	if v == nil {
+		return nil, nil // it was forgotten since
+	}
+	return v.verifyOrRecall(ctx, token, parsed, digest)
 }
 
 // Ready returns nil until Close: which issuers there are is known only when their

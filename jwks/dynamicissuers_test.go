@@ -312,7 +312,7 @@ func TestRefusedIssuersAreBounded(t *testing.T) {
 
 // Of a token whose issuer is remembered nothing else is kept, be the issuer refused or not. Not parallel: the whole heap is measured.
 func TestRememberedIssuersKeepNoTokens(t *testing.T) {
-	const many = 1_000
+	const many = 400
 	w := newTown()
 	d := w.verifier(t)
 	stranger, padding := newFaultKey("1"), strings.Repeat("x", 45_000)
@@ -341,6 +341,24 @@ func TestDynamicIssuersWhoseClockPanics(t *testing.T) {
 		bank, key := w.tenant("bank")
 		accepted(t, d, key.token(bank.url))
 	})
+}
+
+// The tokens of an issuer are known for longer than the issuer is, and hold nothing of it. Not parallel: the whole heap is measured.
+func TestIssuersThatAreGoneTakeNoMemory(t *testing.T) {
+	const many, most = 500, 2 << 10 // bytes for each
+	key := newFaultKey("1")
+	d, err := jwks.ByIssuerFunc(jwks.IssuersConfig{MaxIssuers: 1, Config: func(_ context.Context, issuer string) (jwks.Config, error) {
+		clock := func() time.Time { return faultNoon }
+		return jwks.Config{Issuer: issuer, Audiences: []string{faultAudience}, Keys: []byte(jwkSetOf(key)), Clock: clock}, nil
+	}})
+	require.NoError(t, err)
+	before := heapInUse()
+	for n := range many {
+		accepted(t, d, key.token(fmt.Sprintf("https://tenant-%d.example", n)))
+	}
+	require.NoError(t, d.Close()) // it waits for what is still being let go
+	require.Less(t, (heapInUse()-before)/many, int64(most), "bytes are kept of each")
+	runtime.KeepAlive(d)
 }
 
 // heapInUse is how much memory is held on to, in bytes.

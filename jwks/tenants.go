@@ -12,21 +12,23 @@ import (
 	"github.com/certbound/certbound/binding"
 )
 
-// A tenant is an issuer that the function of an IssuersConfig knows.
+// A tenant is an issuer that the function of an IssuersConfig knows. The routes of
+// its tokens outlive it, and so it holds next to nothing once it is gone.
 type tenant struct {
 	issuer   string
-	verifier *Verifier
-	release  func() // its keys
+	verifier atomic.Pointer[Verifier] // nil: it is gone, that is, not in tenants any more
 
 	used atomic.Bool // since the last sweep
-	gone atomic.Bool // it is not in tenants any more
 
 	// Guarded by the mutex of DynamicIssuers.
-	number uint64 // in the order of their making
-	proven bool   // a token of it was verified
-	busy   int    // tokens that are being verified
-	idle   int    // sweeps since it was used
+	release func() // its keys; nil if it is gone
+	number  uint64 // in the order of their making
+	proven  bool   // a token of it was verified
+	busy    int    // tokens that are being verified
+	idle    int    // sweeps since it was used
 }
+
+func (t *tenant) isGone() bool { return t.verifier.Load() == nil }
 
 // use is on the way of every request, and so it writes as seldom as it can.
 func (t *tenant) use() {
@@ -138,7 +140,7 @@ func (d *DynamicIssuers) leave(t *tenant, verified bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t.busy--
-	if !verified || t.proven || t.gone.Load() {
+	if !verified || t.proven || t.isGone() {
 		return
 	}
 	for d.proven >= d.config.MaxIssuers {
@@ -239,7 +241,9 @@ func (d *DynamicIssuers) add(c Config) *binding.Error {
 	making.take(time.Now())
 	keys, release := d.keysFor(c)
 	d.made++
-	d.tenants[c.Issuer] = &tenant{issuer: c.Issuer, verifier: newVerifierWith(c, keys), release: release, number: d.made}
+	t := &tenant{issuer: c.Issuer, release: release, number: d.made}
+	t.verifier.Store(newVerifierWith(c, keys))
+	d.tenants[c.Issuer] = t
 	return nil
 }
 
@@ -262,14 +266,15 @@ func (d *DynamicIssuers) longestIdle(proven bool) (longest *tenant) {
 // remove lets go of a tenant and closes its verifier, for which it does not wait.
 // The caller holds mu.
 func (d *DynamicIssuers) remove(t *tenant) {
-	t.gone.Store(true)
+	verifier, release := t.verifier.Swap(nil), t.release
+	t.release = nil
 	delete(d.tenants, t.issuer)
 	if t.proven {
 		d.proven--
 	}
 	d.running.Go(func() {
-		t.release()
-		t.verifier.seen.clear()
+		release()
+		verifier.seen.clear()
 	})
 }
 
