@@ -2,6 +2,7 @@ package jwks_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +158,18 @@ func TestSeenTokenThatLivesTooLong(t *testing.T) {
 		clock.set(earliest.Add(-time.Second))
 		requireRefused(t, v, token, binding.ReasonTokenLifetime)
 		clock.set(earliest)
+		require.Same(t, first, requireAccepted(t, v, token))
+	}
+}
+
+// A limit that is no limit is none to what is remembered either.
+func TestSeenTokenWithoutALimitWorthTheName(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, bindingtest.Config{})
+	for _, leeway := range []time.Duration{-1, time.Minute} {
+		v := i.verifier(t, func(c *jwks.Config) { c.Leeway, c.MaxLifetime = leeway, math.MaxInt64 })
+		token := i.goodToken(t)
+		first := requireAccepted(t, v, token)
 		require.Same(t, first, requireAccepted(t, v, token))
 	}
 }

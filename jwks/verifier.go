@@ -86,7 +86,7 @@ func (v *Verifier) recall(digest [sha256.Size]byte) (*binding.Token, error) {
 	if err := seen.token.ValidAt(judged, v.expect.Leeway); err != nil {
 		return nil, err
 	}
-	if most := v.expect.MaxLifetime; most > 0 && seen.token.Expiry().After(judged.Add(most+v.expect.Leeway)) {
+	if most := v.expect.MaxLifetime; most > 0 && seen.token.Expiry().After(judged.Add(most).Add(v.expect.Leeway)) {
 		return nil, nil // the clock was set back: as a token that was never seen
 	}
 	keys := v.keys.usableAt(now)
