@@ -52,10 +52,12 @@ func newRoutes(named []route) (routes http.Handler, err error) {
 	}), nil
 }
 
-// readTwoWays finds what ServeMux takes for a part of a name and the API, which
-// may decode a path before it splits it, perhaps for an end of one: /a%2Fb may be
-// of another route there.
-var readTwoWays = regexp.MustCompile(`(?i)%2f|%5c|[\\;]`)
+// readTwoWays finds what ServeMux takes for a part of a name, and the API perhaps
+// for more: an API may decode a path before it splits it, so that /a%2Fb is of
+// another route there; may resolve dots after that, so that /a/%2e%2e/b is /b, as it
+// is to the URL parsers of browsers and Node.js; or may take a character for the
+// path's end.
+var readTwoWays = regexp.MustCompile(`(?i)%2f|%5c|%00|[\\;#]|/(\.|%2e){1,2}(/|$)`)
 
 // allowed says that a request may go on, and whose it is.
 func allowed(w http.ResponseWriter, r *http.Request) {
