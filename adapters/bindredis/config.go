@@ -40,8 +40,9 @@ type Config struct {
 	DangerouslyUseMemoryWhenAway bool
 
 	// Logger gets what an operator must know: that the server is too old, that it
-	// may evict keys, and when an outage begins and ends. Nil means
-	// slog.Default().
+	// may evict keys, and when an outage begins and ends. An outage that begins
+	// less than 10 seconds after the last that was told is told only if it lasts.
+	// Nil means slog.Default().
 	Logger *slog.Logger
 }
 
