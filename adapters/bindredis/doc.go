@@ -48,6 +48,11 @@
 // cannot always be enforced. Whoever needs more lets the primary wait for its
 // replicas (min-replicas-to-write), at the price of 503 when one is missing.
 //
+// The server lets a key go by its own clock, of the time of day. One whose clock is
+// set forward forgets as much sooner, and so does a replica that takes a primary's
+// place with a clock that is ahead: keep all of them synchronized, and let their
+// clocks be slewed, not stepped.
+//
 // A resource server whose clock is set back by more than Leeway accepts again
 // what was too old before, and its record may be gone by then: let its clock be
 // slewed, not stepped.
