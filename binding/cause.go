@@ -39,8 +39,10 @@ func (e *claimError) Error() string {
 	return text.String()
 }
 
+// badClaim copies the name, which may be a piece of the claims: a refusal that is
+// remembered would keep all of them.
 func badClaim(name, problem string) *Error {
-	return &Error{Reason: ReasonTokenClaims, Cause: &claimError{claim: name, problem: problem}}
+	return &Error{Reason: ReasonTokenClaims, Cause: &claimError{claim: strings.Clone(name), problem: problem}}
 }
 
 // wrongIssuer tells the mistakes apart that people make: another issuer, and

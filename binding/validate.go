@@ -111,7 +111,7 @@ func (c Claims) Validate(expect Expect) (*Token, error) {
 	}
 	if name := c.kind.otherThanAccess(); name != "" && !expect.KnownAccessToken {
 		return nil, &Error{Reason: ReasonTokenType, Cause: &claimError{
-			claim: name, problem: "belongs to another kind of token, not to an access token (RFC 8725 section 3.12)",
+			claim: strings.Clone(name), problem: "belongs to another kind of token, not to an access token (RFC 8725 section 3.12)",
 			option: "an issuer that sends typ at+jwt in the header leaves no doubt, RFC 9068 section 2.1",
 		}}
 	}

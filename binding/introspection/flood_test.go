@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"runtime"
@@ -346,19 +347,30 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int(m.HeapAlloc) >> 20
 	}
-	for name, size := range map[string]int{"M/411 200 KiB": 200 << 10, "M/411 30 KiB": 30 << 10, "M/411 2 KiB": 2 << 10} {
+	for name, test := range map[string]struct {
+		size    int
+		refused members // for these, where there are any
+	}{
+		"M/411 200 KiB": {200 << 10, nil}, "M/411 30 KiB": {30 << 10, nil}, "M/411 2 KiB": {2 << 10, nil},
+		"M/411 200 KiB, refused for a claim":  {200 << 10, members{"sub": 7}},
+		"M/411 200 KiB, refused for its kind": {200 << 10, members{"token_use": "refresh_token"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				body := text(good(members{"exp": nil, "authorization_details": strings.Repeat("x", size)}))
-				v := newVerifier(t, config(&server{answer: always(http.StatusOK, body)}))
+				changes := members{"exp": nil, "authorization_details": strings.Repeat("x", test.size)}
+				maps.Copy(changes, test.refused)
+				body := text(good(changes))
+				c := config(&server{answer: always(http.StatusOK, body)})
+				c.InactiveFor = 10 * time.Second // as long as that of active ones
+				v := newVerifier(t, c)
 				before := heap()
-				answers := min(10_000, 64<<20/size) // more than may be remembered
+				answers := min(10_000, 64<<20/test.size) // more than may be remembered
 				if soaks {
 					answers = 10_000
 				}
 				for n := range answers {
 					_, err := v.VerifyToken(t.Context(), fmt.Sprint("token-", n))
-					require.NoError(t, err)
+					require.Equal(t, test.refused != nil, err != nil, err)
 				}
 				most := heap() - before
 				time.Sleep(25 * time.Second) // nobody asks; answers are good for 10
