@@ -29,7 +29,8 @@
 // The memory must not forget: set maxmemory-policy to noeviction. A key that was
 // evicted is a proof that is good once more. With noeviction a full server
 // refuses to write, and requests are answered 503. Another policy is written to
-// the log at the first connection, as a warning.
+// the log at the first connection, as a warning, if the server lets this user see
+// it (INFO or CONFIG GET). Managed servers often have another by default.
 //
 // # When the server is away
 //

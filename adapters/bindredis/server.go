@@ -129,14 +129,28 @@ func (s *server) old(ctx context.Context, client valkey.Client) error {
 
 // mayEvict warns, once, of a server that may forget what it must remember.
 func (s *server) mayEvict(ctx context.Context, client valkey.Client) {
-	policy, err := client.Do(ctx, client.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
-	name, says := policy["maxmemory-policy"]
-	if err != nil || !says || name == "noeviction" || s.told {
+	name := evictionPolicy(ctx, client)
+	if name == "" || name == "noeviction" || s.told {
 		return
 	}
 	s.told = true
 	s.log.Warn("bindredis: the server may evict a record: a DPoP proof whose record is gone can be used a second time; set maxmemory-policy to noeviction",
 		"maxmemory_policy", fmt.Sprintf("%.40q", name))
+}
+
+// evictionPolicy returns the server's maxmemory-policy, or "" if it does not say.
+// Managed servers, of which some evict by default, often forbid CONFIG.
+func evictionPolicy(ctx context.Context, client valkey.Client) string {
+	if info, err := client.Do(ctx, client.B().Info().Section("memory").Build()).ToString(); err == nil {
+		if name := field(info, "maxmemory_policy"); name != "" {
+			return name
+		}
+	}
+	policy, err := client.Do(ctx, client.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
+	if err != nil {
+		return ""
+	}
+	return policy["maxmemory-policy"]
 }
 
 // field returns what INFO says under a name.

@@ -19,19 +19,30 @@ import (
 	"github.com/certbound/certbound/adapters/bindredis"
 )
 
+// Of a managed server the policy is often an evicting one by default, and CONFIG is
+// forbidden.
 func TestServerThatMayEvict(t *testing.T) {
 	t.Parallel()
-	redis, log := startServer(t, "--maxmemory-policy", "allkeys-lru"), new(journal)
-	store := open(t, log, patient(redis.address))
-	remember(t, store, newID())
-	redis.kill()
-	_, err := store.Remember(t.Context(), newID(), ttl)
-	require.Error(t, err)
-	redis.start(t)
-	returns(t, store)
-	assert.Equal(t, 1, strings.Count(log.String(), "may evict"), log.String())
-	assert.Contains(t, log.String(), "set maxmemory-policy to noeviction")
-	assert.Contains(t, log.String(), "allkeys-lru")
+	for name, forbidden := range map[string][]string{
+		"that may be asked for its configuration": nil,
+		"that may not":            {"--user", "default", "on", "nopass", "~*", "+@all", "-config"},
+		"that says no INFO of it": {"--user", "default", "on", "nopass", "~*", "+@all", "-info"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis, log := startServer(t, append([]string{"--maxmemory-policy", "volatile-lru"}, forbidden...)...), new(journal)
+			store := open(t, log, patient(redis.address))
+			remember(t, store, newID())
+			redis.kill()
+			_, err := store.Remember(t.Context(), newID(), ttl)
+			require.Error(t, err)
+			redis.start(t)
+			returns(t, store)
+			assert.Equal(t, 1, strings.Count(log.String(), "may evict"), log.String())
+			assert.Contains(t, log.String(), "set maxmemory-policy to noeviction")
+			assert.Contains(t, log.String(), "volatile-lru")
+		})
+	}
 }
 
 // Redis before 7.0 does not have NX together with GET. The answer is rewritten on
