@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,40 @@ func within(t *testing.T, v *introspection.Verifier, token string) error {
 	defer cancel()
 	_, err := v.VerifyToken(ctx, token)
 	return err
+}
+
+// A clock that fails for a while fails the requests that read it meanwhile; no
+// goroutine of ours ends the process for it, and the memory is swept afterwards.
+func TestClockThatDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(){"panics": func() { panic("the clock's own fault") }, "ends its goroutine": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var broken atomic.Bool
+				var read atomic.Int64
+				c := config(&server{answer: always(http.StatusOK, text(good(nil)))})
+				c.Clock = func() time.Time {
+					read.Add(1)
+					if broken.Load() {
+						leave()
+					}
+					return time.Now()
+				}
+				v := newVerifier(t, c)
+				require.NoError(t, within(t, v, canary))
+				broken.Store(true)
+				for range 3 { // times that the memory is swept
+					before := read.Load()
+					time.Sleep(10 * time.Second)
+					synctest.Wait()
+					require.Equal(t, before+1, read.Load())
+				}
+				broken.Store(false)
+				require.NoError(t, within(t, v, canary))
+			})
+		})
+	}
 }
 
 func TestTransportThatEndsTheGoroutineKeepsNoPlace(t *testing.T) {

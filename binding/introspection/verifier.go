@@ -213,14 +213,21 @@ func (v *Verifier) takePlace(by knowledge, tokenKnown, anyKnown bool) (place, *b
 	return taken, nil
 }
 
-// sweep has the memory let go of what can serve no more, until Close.
+// sweep has the memory let go of what can serve no more, until Close. The clock is
+// foreign code: if it panics, or ends its goroutine (runtime.Goexit), the next time
+// will do.
 func (v *Verifier) sweep() {
 	ticker := time.NewTicker(v.memory.sweepEvery())
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			v.memory.sweep(v.clock())
+			var sweeping sync.WaitGroup
+			sweeping.Go(func() {
+				defer func() { _ = recover() }()
+				v.memory.sweep(v.clock())
+			})
+			sweeping.Wait()
 		case <-v.ctx.Done():
 			return
 		}
