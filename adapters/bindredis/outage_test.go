@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,4 +142,42 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 		turn(false)
 		told(3, 3)
 	})
+}
+
+// A dialer of the user's that does not return costs the requests that wait for
+// it, and no other.
+func TestDialerThatDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	if fips140.Enabled() {
+		t.Skip("the DRBG of FIPS 140-3 mode measures the time that it takes, which stands still here")
+	}
+	for name, leave := range map[string]func(){"panics": func() { panic("the dialer's own fault") }, "ends its goroutine": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var full atomic.Bool
+				var dials atomic.Int64
+				config := bindredis.Config{Logger: slog.New(slog.DiscardHandler)}
+				config.Client.InitAddress, config.Client.ForceSingleClient = []string{"redis.internal:6379"}, true
+				config.Client.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+					if dials.Add(1) == 1 {
+						leave()
+					}
+					ours, theirs := net.Pipe()
+					go standIn(theirs, &full)
+					return ours, nil
+				}
+				store, err := bindredis.New(config)
+				require.NoError(t, err)
+				defer store.Close()
+				start := time.Now()
+				_, err = store.Remember(t.Context(), [32]byte{1}, time.Minute)
+				require.Error(t, err)
+				require.Equal(t, start, time.Now(), "at once")
+				first, err := store.Remember(t.Context(), [32]byte{1}, time.Minute)
+				require.NoError(t, err)
+				require.True(t, first)
+			})
+		})
+	}
 }

@@ -68,21 +68,26 @@ func (s *server) client(ctx context.Context) (valkey.Client, error) {
 	}
 }
 
+// dial ends also if a function of the user's ends the goroutine (runtime.Goexit).
 func (s *server) dial(d *dialing) {
+	d.err = errPanicked
+	defer func() {
+		s.mu.Lock()
+		s.dialing = nil
+		if s.closed && d.client != nil {
+			d.client.Close()
+			d.client, d.err = nil, ErrClosed
+		}
+		s.current = d.client
+		s.mu.Unlock()
+		close(d.done)
+	}()
 	d.client, d.err = s.connect()
-	s.mu.Lock()
-	s.dialing = nil
-	if s.closed && d.client != nil {
-		d.client.Close()
-		d.client, d.err = nil, ErrClosed
-	}
-	s.current = d.client
-	s.mu.Unlock()
-	close(d.done)
 }
 
 // connect makes a client and finds out whether the server can do what it must.
 func (s *server) connect() (client valkey.Client, err error) {
+	err = errPanicked // stays after panic(nil)
 	defer func() {
 		if recover() != nil {
 			err = errPanicked
@@ -94,11 +99,12 @@ func (s *server) connect() (client valkey.Client, err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	if client, err = s.newClient(); err != nil {
-		return client, plain(err)
+	made, failed := s.newClient()
+	if client = made; failed != nil {
+		return client, plain(failed)
 	}
-	if err = s.old(ctx, client); err != nil {
-		return client, err
+	if failed = s.old(ctx, client); failed != nil {
+		return client, failed
 	}
 	s.mayEvict(ctx, client)
 	return client, nil
