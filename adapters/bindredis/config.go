@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"time"
 
@@ -46,6 +47,20 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// dials reports whether addresses mean what a function of the user's takes them for.
+func dials(option valkey.ClientOption) bool {
+	return option.DialCtxFn != nil || option.DialFn != nil
+}
+
+func isNoAddress(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return true
+	}
+	number, err := net.LookupPort("tcp", port)
+	return err != nil || number == 0
+}
+
 const (
 	defaultPrefix      = "certbound:dpop:"
 	defaultTimeout     = 250 * time.Millisecond
@@ -65,6 +80,8 @@ func New(config Config) (*Store, error) {
 	}
 	if slices.ContainsFunc(config.Client.InitAddress, isURL) {
 		mistake("Client.InitAddress", "an address is host:port and no URL, of which valkey.ParseURL makes a ClientOption")
+	} else if !dials(config.Client) && slices.ContainsFunc(config.Client.InitAddress, isNoAddress) {
+		mistake("Client.InitAddress", "an address is host:port, with a port from 1 to 65535")
 	}
 	if config.Client.ReplicaOnly || config.Client.SendToReplicas != nil {
 		mistake("Client", "a replica cannot say what was used: only the primary is asked")

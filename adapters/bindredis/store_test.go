@@ -5,6 +5,7 @@ package bindredis_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -365,6 +366,33 @@ func TestMemoryWhenAway(t *testing.T) {
 	redis.start(t)
 	assert.False(t, remember(t, store, during), "was used in the outage, which the server does not know")
 	assert.True(t, remember(t, store, newID()))
+}
+
+// An address that nobody can dial is found at the start, and not by the first proof.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	dial := func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) { return nil, net.ErrClosed }
+	for address, good := range map[string]bool{
+		"redis.internal:6379": true, "127.0.0.1:1": true, "[::1]:65535": true, ":6379": true,
+		"": false, "redis.internal": false, "redis.internal:": false, "redis.internal:0": false, "redis.internal:65536": false,
+		"redis.internal:-1": false, "::1:6379": false, "/run/redis.sock": false,
+	} {
+		config := at("redis-0.internal:6379", address)
+		store, err := bindredis.New(config)
+		if good {
+			require.NoError(t, err, address)
+			store.Close()
+			continue
+		}
+		var mistake binding.ConfigError
+		require.ErrorAs(t, err, &mistake, address)
+		require.Equal(t, binding.ConfigError{Field: "Client.InitAddress", Problem: "an address is host:port, with a port from 1 to 65535"}, mistake)
+
+		config.Client.DialCtxFn = dial // what an address is, it knows
+		store, err = bindredis.New(config)
+		require.NoError(t, err, address)
+		store.Close()
+	}
 }
 
 func TestConfigurationMistakes(t *testing.T) {
