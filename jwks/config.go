@@ -118,7 +118,8 @@ type Config struct {
 	MaxStale time.Duration
 
 	// FetchTimeout is how long one fetch may take, metadata and keys together,
-	// from the connection to the last byte. 0 means 5 seconds; from 10
+	// from the connection to the last byte. Metadata that is read anew while the
+	// key set is where it was may take half of it. 0 means 5 seconds; from 10
 	// milliseconds to 1 minute.
 	FetchTimeout time.Duration
 

@@ -119,11 +119,21 @@ func TestMetadataIsReadAnew(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer http.HandlerFunc
 		served bool
+		unread string
 	}{
-		"it fails":             {status(503, ""), true},
-		"it has had too many":  {status(429, ""), true},
-		"it is not there":      {status(404, ""), false},
-		"it names another set": {body(`{"issuer":"https://issuer.example","jwks_uri":"http://issuer.example/jwks"}`), false},
+		"it fails":                    {status(503, ""), true, "status"},
+		"it has had too many":         {status(429, ""), true, "status"},
+		"it is silent":                {hang, true, "deadline"},
+		"it hangs up":                 {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, "EOF"},
+		"it is cut off":               {cutOff, true, "EOF"},
+		"it is not there":             {status(404, ""), false, ""},
+		"it is no JSON":               {body("<html>"), false, ""},
+		"it is too long":              {body(strings.Repeat(" ", 1<<20)), false, ""},
+		"it is another issuer's":      {body(`{"issuer":"https://other.example","jwks_uri":"https://issuer.example/jwks"}`), false, ""},
+		"it names no set":             {body(`{"issuer":"https://issuer.example"}`), false, ""},
+		"it names a set of no kind":   {body(`{"issuer":"https://issuer.example","jwks_uri":7}`), false, ""},
+		"it names another set":        {body(`{"issuer":"https://issuer.example","jwks_uri":"http://issuer.example/jwks"}`), false, ""},
+		"it names a set that is near": {body(`{"issuer":"https://issuer.example","jwks_uri":"https://127.0.0.1/jwks"}`), false, ""},
 	} {
 		t.Run("when it is away: "+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
@@ -140,7 +150,7 @@ func TestMetadataIsReadAnew(t *testing.T) {
 				}
 				v.accepts(t, newer.token(issuer.url))
 				require.False(t, slices.ContainsFunc(v.log.all(), func(e jwks.Event) bool { return e.Kind == jwks.KeysFailed }))
-				require.ErrorContains(t, v.log.lastOf(t, jwks.KeysFetched).Unread, "status")
+				require.ErrorContains(t, v.log.lastOf(t, jwks.KeysFetched).Unread, row.unread)
 				time.Sleep(48 * time.Hour)
 				v.accepts(t, key.token(issuer.url, "jti", "after the keys would have been too old"))
 				issuer.answerMetadata(issuer.goodMetadata)
@@ -149,6 +159,36 @@ func TestMetadataIsReadAnew(t *testing.T) {
 			}, key)
 		})
 	}
+
+	// What is silent does not keep the set from being asked for, also where that has failed.
+	t.Run("when both are away, and the set is back", func(t *testing.T) {
+		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+			v := newFaultVerifier(t, issuer, network.transport(t))
+			v.accepts(t, key.token(issuer.url))
+			issuer.answerMetadata(hang)
+			issuer.answer(hang)
+			time.Sleep(2 * time.Hour)
+			newer := newFaultKey("2")
+			issuer.publish(newer)
+			time.Sleep(5 * time.Minute)
+			v.accepts(t, newer.token(issuer.url))
+		}, key)
+	})
+
+	// Slow metadata has all the time there is where the set is not where it was.
+	t.Run("when it is slow, and the key set has moved", func(t *testing.T) {
+		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+			v := newFaultVerifier(t, issuer, network.transport(t))
+			v.accepts(t, key.token(issuer.url))
+			newer := newFaultKey("2")
+			moved := newFaultIssuer("https://other.example", newer)
+			network.serve(t, "other.example", moved)
+			issuer.answer(status(404, ""))
+			issuer.answerMetadata(after(4*time.Second, body(fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer.url, moved.keySetURL()))))
+			time.Sleep(30 * time.Minute)
+			v.accepts(t, newer.token(issuer.url))
+		}, key)
+	})
 
 	t.Run("never, where the configuration names the key set", func(t *testing.T) {
 		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
@@ -164,4 +204,11 @@ func TestMetadataIsReadAnew(t *testing.T) {
 			require.Zero(t, issuer.metadataReads())
 		}, key)
 	})
+}
+
+// cutOff announces more than it sends.
+func cutOff(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "100")
+	_, _ = w.Write([]byte(`{"issuer":`))
+	panic(http.ErrAbortHandler)
 }

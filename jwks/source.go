@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/certbound/certbound/binding/metadata"
 	"github.com/certbound/certbound/jwks/internal/keyset"
@@ -70,7 +72,8 @@ func (s *source) fetch(ctx context.Context) (set *keyset.Set, err error) {
 
 func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
 	s.unread = nil
-	if !s.fixed && (s.url == "" || s.age >= metadataEvery) {
+	lost := s.url == ""
+	if !s.fixed && (lost || s.age >= metadataEvery) {
 		if err := s.readMetadata(ctx); err != nil {
 			if s.last == "" || !isAway(err) {
 				return nil, err
@@ -80,30 +83,50 @@ func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
 	}
 	s.age++
 	set, err := s.readKeys(ctx)
-	if err != nil && !s.fixed {
+	switch {
+	case err == nil || s.fixed:
+	case lost && s.unread != nil:
+		// Metadata may have taken all the time there was: next, the set is asked for
+		// where it was.
+	default:
 		s.url = "" // the set may have moved
 	}
 	return set, err
 }
 
-// isAway reports whether a server was not there, or said that it fails: that is no
+// isAway reports whether a server gave no answer, or said that it fails: that is no
 // word against what it said before.
 func isAway(err error) bool {
 	var status *metadata.StatusError
 	if errors.As(err, &status) {
 		return status.Status >= http.StatusInternalServerError || status.Status == http.StatusTooManyRequests
 	}
-	return errors.Is(err, metadata.ErrNoConnection)
+	return !slices.ContainsFunc(wrongMetadata, func(wrong error) bool { return errors.Is(err, wrong) })
 }
 
+// wrongMetadata are the faults of a document that came. All other errors of package
+// metadata are the transport's.
+var wrongMetadata = []error{
+	metadata.ErrTooBig, metadata.ErrNoJSON, metadata.ErrMalformed, metadata.ErrIssuer, metadata.ErrURL, metadata.ErrLocal, errNoKeySet,
+}
+
+var errNoKeySet = errors.New("Config.URL can name the key set")
+
+// readMetadata asks where the key set is. Where that is known it leaves half of the
+// time for the set.
 func (s *source) readMetadata(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && s.url != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
 	server, err := s.issuer.Read(ctx)
 	if err != nil {
 		return err
 	}
 	address, err := server.NeedURL("jwks_uri", false)
 	if err != nil {
-		return fmt.Errorf("%w; Config.URL can name the key set", err)
+		return fmt.Errorf("%w; %w", err, errNoKeySet)
 	}
 	s.url, s.last = address, address
 	s.age, s.notBound = 0, !server.CertificateBoundAccessTokens
