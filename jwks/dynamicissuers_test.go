@@ -628,6 +628,55 @@ func TestDynamicIssuersThatAreForgotten(t *testing.T) {
 	})
 }
 
+// A token that comes after Forget is not refused for what Config said before: not even if that was said a moment ago. The moment is
+// found by chance, once in a hundred rounds.
+func TestDynamicIssuersThatAreForgottenAtOnce(t *testing.T) {
+	t.Parallel()
+	const many, rounds = 32, 500
+	var asked sync.WaitGroup
+	var refuses atomic.Bool
+	var release chan struct{}
+	d, err := jwks.ByIssuerFunc(jwks.IssuersConfig{Config: func(context.Context, string) (jwks.Config, error) {
+		if !refuses.Load() {
+			return jwks.Config{}, errors.New("no database")
+		}
+		asked.Done()
+		<-release
+		return jwks.Config{}, errUnknown
+	}})
+	require.NoError(t, err)
+	defer d.Close()
+	key := newFaultKey("1")
+	var tokens, issuers [many]string
+	for n := range many {
+		issuers[n] = fmt.Sprintf("https://tenant-%d.example", n)
+		tokens[n] = key.token(issuers[n])
+	}
+	for range rounds {
+		refuses.Store(true)
+		release = make(chan struct{})
+		asked.Add(many)
+		var all sync.WaitGroup
+		for n := range many {
+			iss, token := issuers[n], tokens[n]
+			d.Forget(iss)
+			all.Go(func() { _, _ = d.VerifyToken(t.Context(), token) })
+			all.Go(func() {
+				<-release
+				d.Forget(iss)
+				_, err := d.VerifyToken(t.Context(), token)
+				if reason := binding.AsError(err).Reason; reason != binding.ReasonUnavailable {
+					t.Errorf("%s: %s", iss, reason)
+				}
+			})
+		}
+		asked.Wait()
+		refuses.Store(false)
+		close(release)
+		all.Wait()
+	}
+}
+
 // Nothing of it runs when Close returns, not even a fetch whose transport knows no end.
 func TestDynamicIssuersCloseWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

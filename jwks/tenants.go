@@ -170,10 +170,13 @@ func (d *DynamicIssuers) untilMade(issuer string) time.Duration {
 // request ends, or it panics, nobody else is told anything: one of those who wait
 // asks in turn.
 func (d *DynamicIssuers) ask(ctx context.Context, issuer string, a *asking) error {
+	answered := false
 	defer func() {
-		d.mu.Lock()
-		delete(d.asking, issuer)
-		d.mu.Unlock()
+		if !answered {
+			d.mu.Lock()
+			delete(d.asking, issuer)
+			d.mu.Unlock()
+		}
 		close(a.done)
 	}()
 	config, err := d.config.Config(ctx, issuer)
@@ -192,6 +195,10 @@ func (d *DynamicIssuers) ask(ctx context.Context, issuer string, a *asking) erro
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// At once with what is made of it: whoever comes after a Forget that finds
+	// nobody asking must not join this asking.
+	delete(d.asking, issuer)
+	answered = true
 	switch {
 	case d.closed || a.stale:
 		return nil // whoever waits looks once more
