@@ -89,6 +89,7 @@ func serve(ctx context.Context, o *options, s *service, stdout io.Writer, log *s
 		return &http.Server{
 			Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ConnContext: forwarded.ConnContext,
+			DisableGeneralOptionsHandler: true, // which says yes to "OPTIONS *"
 		}
 	}
 	questions, admin, overGRPC := overHTTP(s.http), overHTTP(s.admin()), grpc.NewServer()

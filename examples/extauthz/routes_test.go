@@ -3,6 +3,8 @@ package main_test
 import (
 	"bufio"
 	"encoding/pem"
+	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,20 +18,15 @@ import (
 	"github.com/certbound/certbound/binding/bindingtest"
 )
 
-// asNginx starts the program and returns what asks it as nginx does, with a token
-// that has no scope.
-func asNginx(t *testing.T, flags ...string) (ask func(method, target string) (status int)) {
+// start starts the program, to be asked over HTTP, and returns where it is.
+func start(t *testing.T, as *bindingtest.AuthorizationServer, from string, flags ...string) (address string) {
 	t.Helper()
-	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
-	require.NoError(t, err)
-	t.Cleanup(as.Close)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	require.NoError(t, os.WriteFile(roots, as.RootPEM(), 0o600))
 	command := exec.Command(program, append([]string{
 		"-issuer", as.Issuer(), "-audience", as.Audience(), "-as-ca", roots,
-		"-http", "127.0.0.1:0", "-from", "nginx", "-trust", "cidr:127.0.0.1/32",
+		"-http", "127.0.0.1:0", "-from", from, "-trust", "cidr:127.0.0.1/32",
 	}, flags...)...)
-	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, command.Start())
@@ -39,8 +36,23 @@ func asNginx(t *testing.T, flags ...string) (ask func(method, target string) (st
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	address := strings.TrimSpace(strings.TrimPrefix(line, "http on "))
+	return strings.TrimSpace(strings.TrimPrefix(line, "http on "))
+}
 
+func newAuthorizationServer(t *testing.T) *bindingtest.AuthorizationServer {
+	t.Helper()
+	as, err := bindingtest.NewAuthorizationServer(bindingtest.Config{})
+	require.NoError(t, err)
+	t.Cleanup(as.Close)
+	return as
+}
+
+// asNginx starts the program and returns what asks it as nginx does, with a token
+// that has no scope.
+func asNginx(t *testing.T, flags ...string) (ask func(method, target string) (status int)) {
+	t.Helper()
+	as := newAuthorizationServer(t)
+	address := start(t, as, "nginx", flags...)
 	client, err := bindingtest.NewSelfSignedCertificate("client")
 	require.NoError(t, err)
 	token, err := as.Token(bindingtest.TokenSpec{Certificate: client.Leaf})
@@ -97,5 +109,25 @@ func TestPathsThatTheAPIMayReadOtherwise(t *testing.T) {
 		"//admin/keys":                 403,
 	} {
 		require.Equal(t, status, ask(http.MethodGet, target), target)
+	}
+}
+
+// The guard decides about every request, also one that net/http's server would
+// answer by itself: Envoy takes any 200 for a yes.
+func TestEveryQuestionIsDecided(t *testing.T) {
+	t.Parallel()
+	for name, flags := range map[string][]string{"with routes": {"-route", "/"}, "without": nil} {
+		address := start(t, newAuthorizationServer(t), "envoy", flags...)
+		for _, line := range []string{"OPTIONS * HTTP/1.1", "GET / HTTP/1.1", "CONNECT api.example:443 HTTP/1.1"} {
+			connection, err := net.Dial("tcp", address)
+			require.NoError(t, err)
+			_, err = fmt.Fprintf(connection, "%s\r\nHost: api.example\r\nConnection: close\r\n\r\n", line)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusUnauthorized, response.StatusCode, "%s: %s", name, line)
+			require.NoError(t, response.Body.Close())
+			require.NoError(t, connection.Close())
+		}
 	}
 }
