@@ -52,6 +52,10 @@ type Config struct {
 	// it. Nil: each Verifier remembers its own, so that with several replicas a
 	// proof is good once at each. After a restart a proof that is recent enough
 	// is good once more, unless RequireNonce is set and NonceKeys is nil.
+	//
+	// Replicas need the same MaxAge, Leeway, RequireNonce and NonceLifetime: what
+	// one remembers ends with the proof's life there, and another that takes older
+	// proofs would take it once more.
 	Replays ReplayStore
 
 	// MaxProofs bounds the memory of a Verifier without Replays: it holds that many
