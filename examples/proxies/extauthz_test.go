@@ -158,6 +158,7 @@ func TestExtAuthz(t *testing.T) {
 				{"a route that is not named", owner, "GET", "/admin", bearer(token), 403, ""},
 				{"a path that can be read in two ways", owner, "GET", "/x/../accounts", bearer(token), 403, ""},
 				{"a slash in a name, which the API may read as one", owner, "GET", "/files/..%2fpayments", bearer(token), 403, ""},
+				{"dots in place of a name, which the API may resolve", owner, "GET", "/files/%2e%2e", bearer(token), 403, ""},
 				{"the proxy's own question", owner, "GET", "/_authz", bearer(token), 0, ""},
 				{"a proof", nil, "GET", "/accounts", once, 200, "X-Subject: bob\nX-Client-Id: phone\n"},
 				{"a replayed proof", thief, "GET", "/accounts", once, 401, `error="invalid_dpop_proof"`},
