@@ -28,6 +28,7 @@ type outcome struct {
 	lasting bool           // the refusal is the token's, and remembered
 	size    int            // of the answer, in bytes
 	health  health
+	moved   bool      // the endpoint may be elsewhere by now
 	event   EventKind // "": there was no call
 	err     error     // of the event
 }
@@ -61,6 +62,9 @@ func (v *Verifier) finish(c *call, d digest, began time.Time, result outcome) {
 	opened, away := v.breaker.record(d, result.health, began, c.probe)
 	if v.refusals.record(&result) {
 		v.client.EndConnections() // the certificate may have been renewed since
+	}
+	if result.moved && time.Since(v.refusals.lastGood) >= goodFor { // nobody is answered there
+		v.endpoint.mayHaveMoved()
 	}
 	c.token, c.refusal = result.token, result.refusal
 	delete(v.calls, d)
@@ -142,6 +146,7 @@ func noAnswer(err error) outcome {
 		return failed(healthUnknown, err)
 	case errors.As(err, &status):
 		o := failed(healthUp, err)
+		o.moved = isElsewhere(status.Status)
 		if refusesUs(status) {
 			o.event = CredentialsRefused
 		}
@@ -149,9 +154,20 @@ func noAnswer(err error) outcome {
 	case errors.Is(err, metadata.ErrTooBig), errors.Is(err, metadata.ErrJWT):
 		return failed(healthUp, err)
 	case errors.Is(err, metadata.ErrNoConnection):
-		return failed(healthAway, err)
+		o := failed(healthAway, err)
+		o.moved = true
+		return o
 	}
 	return failed(healthNoAnswer, err)
+}
+
+// isElsewhere reports whether a status says that nobody is to be asked at this URL.
+func isElsewhere(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusMisdirectedRequest:
+		return true
+	}
+	return status >= 300 && status < 400
 }
 
 // refusesUs: RFC 7662 §2.3, RFC 6749 §5.2. It is no word on the token.

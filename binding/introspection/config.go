@@ -37,7 +37,10 @@ type Config struct {
 	// URL is the URL of the introspection endpoint. If empty, it is taken from
 	// the issuer's metadata (RFC 8414, OpenID Connect Discovery): the alias in
 	// mtls_endpoint_aliases, if there is one and a certificate is configured (RFC
-	// 8705 §5), and otherwise introspection_endpoint.
+	// 8705 §5), and otherwise introspection_endpoint. The metadata is read again
+	// every 10 minutes, and some 10 seconds after the endpoint seems to be elsewhere:
+	// its answer is 404, 405, 410, 421 or a redirect, or it cannot be connected to,
+	// and it has answered about no token for 10 seconds.
 	URL string
 
 	// MetadataURL is where the issuer's metadata is, if not at one of the

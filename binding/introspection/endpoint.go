@@ -13,8 +13,9 @@ import (
 )
 
 // An endpoint is where the server is asked: the configuration's URL, or what the
-// issuer's metadata names, read again now and then by a goroutine of its own.
-// One that was once found stays in use while the metadata cannot be fetched.
+// issuer's metadata names, read again now and then by a goroutine of its own, and
+// sooner if the endpoint seems to be elsewhere by now. One that was once found
+// stays in use while the metadata cannot be fetched.
 type endpoint struct {
 	issuer  metadata.Issuer
 	alias   bool // we present a certificate
@@ -23,6 +24,7 @@ type endpoint struct {
 	failing time.Time // since when fetches fail, or zero; run's alone
 
 	current atomic.Pointer[string]
+	moved   chan struct{} // has one item if the endpoint seems to be elsewhere
 
 	mu      sync.Mutex // for what follows; never held while anybody is asked
 	fetch   *fetch     // that is under way, or nil
@@ -41,6 +43,10 @@ const (
 	firstRetry    = time.Second      // between nothing, by chance, and a limit that doubles
 	lastRetry     = time.Minute
 	lastWithNone  = 5 * time.Second // while no endpoint is known and every request is refused
+
+	// firstReread is how soon the metadata is read again if the endpoint seems to be
+	// elsewhere; doubled each time that it is not.
+	firstReread = 10 * time.Second
 )
 
 func newEndpoint(c Config, client *metadata.Client, told *events.Queue[Event]) *endpoint {
@@ -48,6 +54,7 @@ func newEndpoint(c Config, client *metadata.Client, told *events.Queue[Event]) *
 		issuer: metadata.Issuer{Client: client, Name: c.Issuer, MetadataURL: c.MetadataURL},
 		alias:  c.presentsCertificate(),
 		events: told,
+		moved:  make(chan struct{}, 1),
 	}
 	if c.URL != "" {
 		e.current.Store(&c.URL)
@@ -59,16 +66,49 @@ func newEndpoint(c Config, client *metadata.Client, told *events.Queue[Event]) *
 
 // run reads the metadata until ctx ends.
 func (e *endpoint) run(ctx context.Context) {
-	failures := 0
-	for {
+	failures, rereads := 0, 0
+	for ctx.Err() == nil {
+		before := e.current.Load()
 		wait := e.refresh(ctx, &failures)
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return
+		if now := e.current.Load(); now != nil && (before == nil || *now != *before) {
+			rereads = 0
 		}
+		if e.wait(ctx, wait, firstReread<<min(rereads, 6)) {
+			rereads++
+		} else {
+			rereads = 0
+		}
+	}
+}
+
+// wait returns when the metadata is to be read: after a time, or, if the endpoint
+// seems to be elsewhere, after a shorter one, which it then reports.
+func (e *endpoint) wait(ctx context.Context, scheduled, soonest time.Duration) (moved bool) {
+	timer := time.NewTimer(min(scheduled, soonest))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return false
+	}
+	if scheduled <= soonest {
+		return false
+	}
+	timer.Reset(scheduled - soonest)
+	select {
+	case <-e.moved:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// mayHaveMoved has the metadata read again before it is time to. It does not wait.
+func (e *endpoint) mayHaveMoved() {
+	select {
+	case e.moved <- struct{}{}:
+	default:
 	}
 }
 

@@ -2,6 +2,7 @@ package introspection_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -404,4 +405,93 @@ func TestCloseWhileMetadataIsAskedFor(t *testing.T) {
 		require.Equal(t, start, time.Now())
 		require.Empty(t, told.all())
 	})
+}
+
+// An endpoint that moved is found in the metadata soon, not with the next reading of
+// the schedule, ten minutes later.
+func TestEndpointThatMoved(t *testing.T) {
+	t.Parallel()
+	const moved = "https://auth.example/v2/introspect"
+	for name, old := range map[string]func(*http.Request) (*http.Response, error){
+		"404": serve(http.StatusNotFound, ""), "410": serve(http.StatusGone, ""), "a redirect": serve(http.StatusPermanentRedirect, ""),
+		"its host is gone": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{other: serve(http.StatusOK, document(nil)), answer: always(http.StatusOK, text(good(nil)))}
+				c := discovering(s)
+				c.ActiveFor, c.InactiveFor = -1, -1
+				v := newVerifier(t, c)
+				ask := func(token string) error {
+					_, err := v.VerifyToken(t.Context(), token)
+					return err
+				}
+				require.NoError(t, ask(canary))
+				time.Sleep(time.Minute)
+				require.NoError(t, ask(canary))
+				reads := s.reads()
+
+				s.set(func(s *server) {
+					s.other = serve(http.StatusOK, document(members{"introspection_endpoint": moved}))
+					if old == nil {
+						s.gone = endpoint
+					}
+					s.answer = func(r *http.Request, _ string) (*http.Response, error) {
+						if old != nil && r.URL.String() != moved {
+							return old(r)
+						}
+						return reply(http.StatusOK, text(good(nil))), nil
+					}
+				})
+				start := time.Now()
+				for ask(canary) != nil {
+					time.Sleep(time.Second)
+				}
+				require.Less(t, time.Since(start), 30*time.Second)
+				require.LessOrEqual(t, s.reads(), reads+2)
+			})
+		})
+	}
+}
+
+// Who makes the server say that there is nothing here does not make us read the
+// metadata all the time: not while others are answered, and less and less if nobody is.
+func TestEndpointThatDidNotMove(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		others bool
+		most   int
+	}{"while others are answered": {true, 0}, "and answers nobody": {false, 6}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{other: serve(http.StatusOK, document(nil))}
+				s.answer = func(_ *http.Request, token string) (*http.Response, error) {
+					if token == canary && test.others {
+						return reply(http.StatusOK, text(good(nil))), nil
+					}
+					return reply(http.StatusNotFound, ""), nil
+				}
+				c := discovering(s)
+				c.ActiveFor, c.InactiveFor = -1, -1
+				v := newVerifier(t, c)
+				for n := range 8 * 60 { // before the next reading of the schedule
+					_, err := v.VerifyToken(t.Context(), canary)
+					require.Equal(t, test.others, err == nil, err)
+					_, err = v.VerifyToken(t.Context(), fmt.Sprint("made-up-", n))
+					require.Error(t, err)
+					time.Sleep(time.Second)
+				}
+				require.LessOrEqual(t, s.reads(), 1+test.most)
+			})
+		})
+	}
+}
+
+// reads is how often metadata was asked for.
+func (s *server) reads() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.paths)
 }

@@ -63,11 +63,12 @@ type server struct {
 	answer func(r *http.Request, token string) (*http.Response, error)
 	other  func(r *http.Request) (*http.Response, error) // metadata
 	refuse bool                                          // connections
+	gone   string                                        // a URL whose host refuses connections
 }
 
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	refuse := s.refuse
+	refuse := s.refuse || s.gone == r.URL.String()
 	s.mu.Unlock()
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
 		trace.GetConn(r.URL.Host)
