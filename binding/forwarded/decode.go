@@ -201,7 +201,7 @@ var (
 	errObjects   = errors.New("forwarded: not a JSON array of objects whose names are distinct")
 	errMember    = errors.New("forwarded: a name in the JSON is hash or cert in other letters")
 	errElements  = errors.New("forwarded: the number of elements is not the configured one")
-	errNoElement = errors.New("forwarded: one element less than configured: the proxy that the client connects to wrote none")
+	errNoElement = errors.New("forwarded: one element less than configured: the client presented no certificate to the outermost proxy, or there is one proxy less (Config.Format, Config.Elements)")
 	errHash      = errors.New("forwarded: Hash and Cert disagree")
 )
 

@@ -3,6 +3,7 @@ package forwarded_test
 import (
 	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -191,7 +192,8 @@ func TestPlaceholders(t *testing.T) {
 		":{http.request.az.09_}:", "{http.request.}"} {
 		certificate, err := read(source, value)
 		requireNone(t, certificate, err)
-		require.ErrorContains(t, cause(t, err), "X-Test-Cert says that there is no certificate", value)
+		require.EqualError(t, cause(t, err), "forwarded: X-Test-Cert says that there is no certificate: "+
+			"the client presented none to the proxy, or the proxy could not forward it", value)
 	}
 	for _, value := range []string{" ", "--", "null", ":", ":::", ":-:", "tls.client}", "{http.request.tls", ":{http.request.tls}", "{http.request.tls}:",
 		"{http.request.A}", "{http.request.`}", "{http.request.{}", "{http.request./}", "{http.request.:}", "{http.request.-}", "{http.request.tls}}",
@@ -201,18 +203,38 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// Without its header a source has no certificate, whoever the peer is and over whatever it came.
+// Without its header a source has no certificate, whoever the peer is and over whatever it came. The cause tells an
+// operator apart what is to be looked at: the client or the proxy's line, or who it is that comes past the proxy.
 func TestWithoutTheHeader(t *testing.T) {
 	t.Parallel()
-	source := sourceOf(t, forwarded.Base64DER)
-	stranger := from(requestWith(http.Header{}), tcp("203.0.113.1:40000"))
-	certificate, err := source.ClientCertificate(stranger)
-	requireNone(t, certificate, err)
-	require.EqualError(t, cause(t, err), "forwarded: no X-Test-Cert")
+	const line = "forwarded: no X-Test-Cert: the client presented no certificate to the proxy, or the proxy does not set the header on this route"
+	const stranger = "forwarded: no X-Test-Cert, from a peer that Config.Trust does not trust: "
+	secret := forwarded.TrustSharedSecret("X-Proxy-Secret", "0123456789abcdef")
+	known := requestWith(http.Header{})
+	for name, c := range map[string]struct {
+		trust   []forwarded.Trust
+		request *http.Request
+		want    string
+	}{
+		"the proxy":             {trustTest(), known, line},
+		"the proxy, in IPv6":    {trustTest(), from(known, tcp("[::ffff:192.0.2.7]:1")), line},
+		"another peer":          {trustTest(), from(known, tcp("203.0.113.1:40000")), stranger + "its address is in no trusted range"},
+		"one more":              {trustTest(), from(known, tcp("203.0.113.2:40001")), stranger + "its address is in no trusted range"},
+		"no ConnContext":        {trustTest(), httptest.NewRequest(http.MethodGet, "/", nil), stranger + "the server does not say who connected: set ConnContext of http.Server to forwarded.ConnContext"},
+		"without its secret":    {append(trustTest(), secret), known, stranger + "the header of the shared secret did not come exactly once"},
+		"with another's secret": {[]forwarded.Trust{secret}, requestWith(http.Header{"X-Proxy-Secret": {"fedcba9876543210"}}), stranger + "the shared secret is wrong"},
+		"with its secret":       {[]forwarded.Trust{secret}, requestWith(http.Header{"X-Proxy-Secret": {"0123456789abcdef"}}), line},
+	} {
+		source := newSource(t, forwarded.Config{Format: forwarded.Base64DER, Header: "X-Test-Cert", Trust: c.trust})
+		certificate, err := source.ClientCertificate(c.request)
+		requireNone(t, certificate, err)
+		require.EqualError(t, cause(t, err), c.want, name)
+	}
 
+	source := sourceOf(t, forwarded.Base64DER)
 	plain := requestWith(http.Header{"X-Test-Cert": {"MAEA"}})
 	plain.TLS = nil
-	certificate, err = source.ClientCertificate(plain)
+	certificate, err := source.ClientCertificate(plain)
 	require.NoError(t, err)
 	require.NotZero(t, certificate)
 }

@@ -438,20 +438,21 @@ func TestForwardedInTheField(t *testing.T) {
 func TestHeaderOfAnotherFormat(t *testing.T) {
 	t.Parallel()
 	victim := newIdentity(t, "victim", nil, nil)
+	const why = ": the client presented no certificate to the proxy, or the proxy does not set the header on this route"
 	for _, c := range []struct {
 		format forwarded.Format
 		header http.Header
 		want   string
 	}{
-		{forwarded.Nginx, http.Header{}, "forwarded: no X-Ssl-Client-Cert"},
-		{forwarded.Nginx, http.Header{"X-Other": {"x"}}, "forwarded: no X-Ssl-Client-Cert"},
+		{forwarded.Nginx, http.Header{}, "forwarded: no X-Ssl-Client-Cert" + why},
+		{forwarded.Nginx, http.Header{"X-Other": {"x"}}, "forwarded: no X-Ssl-Client-Cert" + why},
 		{forwarded.Nginx, http.Header{"Client-Cert": {encodeCert(forwarded.RFC9440, victim.cert)}},
 			"forwarded: no X-Ssl-Client-Cert; there is Client-Cert, the header of rfc9440, haproxy, caddy, cloudflare: see Config.Format and Config.Header"},
 		{forwarded.RFC9440, http.Header{"X-Forwarded-Client-Cert": {""}},
 			"forwarded: no Client-Cert; there is X-Forwarded-Client-Cert, the header of xfcc, xfcc-json, envoy, istio, azure-container-apps, cloud-foundry: see Config.Format and Config.Header"},
 		{forwarded.Envoy, http.Header{"X-Arr-Clientcert": {"x", "y"}},
 			"forwarded: no X-Forwarded-Client-Cert; there is X-Arr-Clientcert, the header of azure-app-service: see Config.Format and Config.Header"},
-		{forwarded.Envoy, http.Header{"Client-Cert": nil}, "forwarded: no X-Forwarded-Client-Cert"},
+		{forwarded.Envoy, http.Header{"Client-Cert": nil}, "forwarded: no X-Forwarded-Client-Cert" + why},
 	} {
 		s := newSource(t, forwarded.Config{Format: c.format})
 		certificate, err := s.ClientCertificate(requestWith(c.header))

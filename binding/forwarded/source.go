@@ -37,8 +37,9 @@ const (
 // [binding.ReasonCertificateMissing] if the header is absent or says that there
 // is no certificate: if it is empty, "-", "(null)", "::", the digest of
 // nothing, or the text of a placeholder that the proxy did not fill in. The
-// cause then says what is missing, and which header of another format came
-// instead, if one did. Otherwise it is [binding.ReasonForwardedUntrusted],
+// cause then says what is missing and where to look: which header of another
+// format came instead, if one did, or why the peer is not trusted, if it is not.
+// Otherwise it is [binding.ReasonForwardedUntrusted],
 // [binding.ReasonForwardedAmbiguous], [binding.ReasonForwardedTooLong],
 // [binding.ReasonForwardedUnverified] or [binding.ReasonForwardedMalformed].
 // For the zero Source it is [binding.ReasonMisconfigured]. The cause may name
@@ -53,7 +54,7 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	}
 	value, found := s.certificate.read(r.Header)
 	if found == absent {
-		return none, missing(s.absence(r.Header))
+		return none, missing(s.absence(r))
 	}
 	// Trust comes first, whatever the header holds: RFC 9440 §4.
 	for _, rule := range s.trust {
@@ -89,16 +90,22 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	return certificate, nil
 }
 
-// absence says that the header did not come, and which header of another format
-// did: then the proxy's configuration or ours is not as intended.
-func (s *Source) absence(header http.Header) error {
+// absence says why the header may not have come. If that of another format did,
+// or if the peer is not the proxy, a configuration is not as intended.
+func (s *Source) absence(r *http.Request) error {
 	for _, p := range profiles {
-		if len(header[p.header]) > 0 {
+		if len(r.Header[p.header]) > 0 {
 			return fmt.Errorf("forwarded: no %s; there is %s, the header of %s: see Config.Format and Config.Header",
 				s.certificate.name, p.header, formatsIn(p.header))
 		}
 	}
-	return fmt.Errorf("forwarded: no %s", s.certificate.name)
+	for _, rule := range s.trust {
+		if err := rule.check(r); err != nil {
+			return fmt.Errorf("forwarded: no %s, from a peer that Config.Trust does not trust: %w", s.certificate.name, err)
+		}
+	}
+	return fmt.Errorf("forwarded: no %s: the client presented no certificate to the proxy, or the proxy does not set the header on this route",
+		s.certificate.name)
 }
 
 // unlike says which header was not as which format has it: the proxy's
@@ -117,7 +124,8 @@ func (s *Source) unlike(value string, err error) error {
 }
 
 func (s *Source) emptiness() error {
-	return fmt.Errorf("forwarded: %s says that there is no certificate", s.certificate.name)
+	return fmt.Errorf("forwarded: %s says that there is no certificate: the client presented none to the proxy, or the proxy could not forward it",
+		s.certificate.name)
 }
 
 // formatsIn lists the formats whose own header this is.
