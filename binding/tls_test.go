@@ -213,6 +213,39 @@ func TestTLSClientAuth(t *testing.T) {
 	}
 }
 
+// A plain client (tls.Config.Certificates) presents its certificate, self-signed or of whichever CA, unless CAs of others
+// are named: as TLSConfig makes it, none are.
+func TestTLSNamesNoAuthorities(t *testing.T) {
+	t.Parallel()
+	ca, otherCA := authority(t, "CA", nil), authority(t, "other CA", nil)
+	certificates := map[string]tls.Certificate{
+		"issued": certify(t, clientTemplate("client-1"), &ca), "self-signed": newCertificate(t, "client-1"),
+		"of another CA": certify(t, clientTemplate("client-1"), &otherCA),
+	}
+	for name, test := range map[string]struct {
+		config *tls.Config
+		others string // what clients that the CA does not know get
+	}{
+		"request":     {nil, "OK"},
+		"require any": {&tls.Config{ClientAuth: tls.RequireAnyClientCert}, "OK"},
+		"a PKI":       {&tls.Config{ClientCAs: poolOf(ca)}, refused},
+	} {
+		a := serveTLS(t, newGuard(t, binding.Config{}), binding.TLSConfig(test.config))
+		for kind, certificate := range certificates {
+			want := test.others
+			if kind == "issued" {
+				want = "OK"
+			}
+			client := a.client(t, func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate} })
+			got, _ := a.get(t, client, bearer(claims(t, boundTo(certificate.Leaf))))
+			require.Equal(t, want, got, "%s, %s", name, kind)
+			other := newCertificate(t, "client-2")
+			got, _ = a.get(t, client, bearer(claims(t, boundTo(other.Leaf))))
+			require.Equal(t, refused, got, "%s, %s, another's token", name, kind)
+		}
+	}
+}
+
 // Of what a client presents, the leaf counts, whose key it has proven to hold, and nothing else of the chain.
 func TestTLSLeafAlone(t *testing.T) {
 	t.Parallel()

@@ -11,8 +11,10 @@ import (
 // binding says whose certificate it must be, so that no CA is needed (RFC 8705
 // §6.2). A client without a certificate still gets an HTTP answer.
 //
-//   - With a PKI of your own, set ClientCAs, and chains are verified as well. A
-//     ClientAuth that is stricter than tls.RequestClientCert is kept. If base
+//   - With a PKI of your own, set ClientCAs, and chains are verified as well. The
+//     handshake then names these CAs, and many clients, Go's and Java's among
+//     them, present no certificate that is not of one of these. A ClientAuth
+//     that is stricter than tls.RequestClientCert is kept. If base
 //     verifies certificates without ClientCAs, no certificate is accepted,
 //     where crypto/tls would fall back to the roots of the machine.
 //   - Configurations that base.GetConfigForClient returns are treated in the

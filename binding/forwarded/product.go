@@ -70,7 +70,7 @@ const (
 
 	// HAProxy is HAProxy in the form of RFC 9440: rfc9440 in Client-Cert.
 	//
-	//	bind :443 ssl crt ... verify optional ca-file ... crt-ignore-err all ca-ignore-err all
+	//	bind :443 ssl crt ... verify optional ca-file ... no-ca-names crt-ignore-err all ca-ignore-err all
 	//	http-request del-header Client-Cert
 	//	http-request del-header Client-Cert-Chain
 	//	http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used }
@@ -83,6 +83,11 @@ const (
 	// certificate. Use ssl_c_used: ssl_fc_has_crt is false on resumed sessions.
 	// Client_Cert and Client.Cert always pass, and are refused here beside the
 	// real one.
+	//
+	// Without no-ca-names HAProxy names the CAs of ca-file in the handshake, and
+	// many clients, Go's and Java's among them, then present no certificate that is
+	// not of one of these, a self-signed one for instance. With a PKI of your own
+	// leave no-ca-names and both ignore-err out.
 	HAProxy Format = "haproxy"
 
 	// Traefik is an encoding and a product: the base64 of the DER encoding,

@@ -50,10 +50,8 @@ func (w *world) caller(t *testing.T, f front, m manner, p *party) *caller {
 		},
 	}}
 	if p != nil {
-		// tls.Config.Certificates would present none to a proxy that names CAs.
-		c.transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return &p.certificate, nil
-		}
+		// As plain clients have it: they present none to a proxy that names only the CAs of others.
+		c.transport.TLSClientConfig.Certificates = []tls.Certificate{p.certificate}
 	}
 	t.Cleanup(c.transport.CloseIdleConnections)
 	return c

@@ -1,6 +1,7 @@
 package proxies_test
 
 import (
+	"crypto/tls"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,54 @@ func TestCertificates(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A proxy that names CAs asks for a certificate of theirs, and a plain client
+// that has another presents none: to it, a self-signed one is not as good, however
+// little the proxy would verify it. So the configurations name none.
+func TestNamedAuthorities(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p product) {
+		w := newWorld(t)
+		b, server := w.server(t, p, backend{trust: byAddress})
+		selfSigned, stranger, issued := newClient(t), newStranger(t), newParty(t, "issued", p256, true, plainSubject)
+		for name, test := range map[string]struct {
+			change func(string) string
+			names  int // how many CAs
+			others int // the status for clients that are not theirs
+		}{
+			"none":       {nil, 0, 200},
+			"ours alone": {changed(t, p.naming[0], p.naming[1]), 1, 401},
+		} {
+			t.Run(name, func(t *testing.T) {
+				f := w.front(t, p, b, test.change)
+				for _, m := range manners {
+					require.Len(t, w.named(t, f, m), test.names, m.name)
+					for client, want := range map[*party]int{selfSigned: test.others, stranger: test.others, issued: 200} {
+						c := w.caller(t, f, m, client)
+						require.Equal(t, want, c.call(t, w.token(t, client), nil).status, "%s: %s", m.name, client.name)
+						require.Equal(t, 401, c.call(t, w.token(t, newClient(t)), nil).status, "%s: %s, another's token", m.name, client.name)
+					}
+				}
+			})
+		}
+		server.stop(t) // and its log is complete
+		require.Contains(t, server.log.String(), "reason=certificate_missing")
+	})
+}
+
+// named are the CAs that the proxy names when it asks for a certificate.
+func (w *world) named(t *testing.T, f front, m manner) (names [][]byte) {
+	t.Helper()
+	c := w.caller(t, f, m, nil)
+	asked := false
+	c.transport.TLSClientConfig.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked, names = true, info.AcceptableCAs
+		return new(tls.Certificate), nil
+	}
+	c.call(t, "none", nil)
+	require.True(t, asked, "%s: no certificate was asked for", m.name)
+	return names
 }
 
 func TestNoCertificate(t *testing.T) {

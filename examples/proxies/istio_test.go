@@ -61,8 +61,12 @@ func TestIstio(t *testing.T) {
 		})
 	}
 	// The gateway forwards names, which Envoy does not quote.
-	odd := newParty(t, "odd", p256, false, plainSubject)
+	odd := newParty(t, "odd", p256, true, plainSubject)
 	require.Equal(t, 401, w.caller(t, f, manners[2], odd).call(t, w.token(t, odd), nil).status)
+	// And it names the CAs that it trusts: plain clients present no certificate of others.
+	for _, other := range []*party{newClient(t), newStranger(t)} {
+		require.Equal(t, 401, w.caller(t, f, manners[2], other).call(t, w.token(t, other), nil).status, other.name)
+	}
 
 	status, output := w.proxycheck(t, f, p, token, "-token", "-", "-cert", cert, "-key", key)
 	require.Zero(t, status, "N/447 good: %s", output)

@@ -238,7 +238,10 @@ func (w *world) withoutProxy(t *testing.T) front {
 // fate is what becomes of a certificate and the token that is bound to it.
 func (w *world) fate(t *testing.T, f front, p *party, token string) string {
 	t.Helper()
-	c := w.caller(t, f, manner{version: tls.VersionTLS13}, p)
+	c := w.caller(t, f, manner{version: tls.VersionTLS13}, nil)
+	c.transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return &p.certificate, nil // whatever is asked for: the error then says why it cannot be presented
+	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url, nil)
 	require.NoError(t, err)
 	request.Header.Set("Authorization", "Bearer "+token)

@@ -30,16 +30,18 @@ var (
 	p256 = sync.OnceValues(func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
 	rsa4 = sync.OnceValues(func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 4096) })
 
-	authority = sync.OnceValues(newAuthority)
+	// One that the proxies know, and one that they do not.
+	authority        = sync.OnceValues(func() (tls.Certificate, error) { return newAuthority("client CA") })
+	anotherAuthority = sync.OnceValues(func() (tls.Certificate, error) { return newAuthority("another CA") })
 )
 
-func newAuthority() (tls.Certificate, error) {
+func newAuthority(name string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	return certify(&x509.Certificate{
-		Subject: pkix.Name{CommonName: "client CA"}, KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+		Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	}, key, nil)
 }
 
@@ -71,6 +73,14 @@ var (
 // newParty makes a client whose certificate it signs itself, or the CA does.
 func newParty(t *testing.T, name string, newKey func() (crypto.Signer, error), issued bool, subject pkix.Name) *party {
 	t.Helper()
+	if issued {
+		return partyOf(t, name, newKey, authority, subject)
+	}
+	return partyOf(t, name, newKey, nil, subject)
+}
+
+func partyOf(t *testing.T, name string, newKey func() (crypto.Signer, error), issuedBy func() (tls.Certificate, error), subject pkix.Name) *party {
+	t.Helper()
 	key, err := newKey()
 	require.NoError(t, err)
 	template := &x509.Certificate{
@@ -78,8 +88,8 @@ func newParty(t *testing.T, name string, newKey func() (crypto.Signer, error), i
 		URIs: []*url.URL{{Scheme: "spiffe", Host: "example", Path: "/a;Hash=0,By=b"}},
 	}
 	var issuer *tls.Certificate
-	if issued {
-		ca, err := authority()
+	if issuedBy != nil {
+		ca, err := issuedBy()
 		require.NoError(t, err)
 		issuer = &ca
 	}
@@ -93,12 +103,19 @@ func newClient(t *testing.T) *party {
 	return newParty(t, "P-256, self-signed", p256, false, plainSubject)
 }
 
+// newStranger has a certificate of an authority that no proxy knows.
+func newStranger(t *testing.T) *party {
+	t.Helper()
+	return partyOf(t, "P-256, of an unknown authority", p256, anotherAuthority, plainSubject)
+}
+
 // allParties are clients of every kind.
 func allParties(t *testing.T) []*party {
 	t.Helper()
 	return []*party{
 		newParty(t, "P-256, self-signed", p256, false, plainSubject),
 		newParty(t, "P-256, issued", p256, true, plainSubject),
+		newStranger(t),
 		newParty(t, "RSA 4096, self-signed", rsa4, false, plainSubject),
 		newParty(t, "RSA 4096, issued", rsa4, true, plainSubject),
 		newParty(t, "odd names, self-signed", p256, false, oddSubject),

@@ -35,6 +35,10 @@ type product struct {
 	// client's own header passes, or in whose place the line faulty lets it pass.
 	fault, faulty string
 
+	// naming is the line, one of the right configuration's, with naming[1] in
+	// whose place the proxy names CAs to its clients.
+	naming [2]string
+
 	// refused are the forgeries that cost an honest client its access, for the
 	// proxy lets another name pass, which makes the header ambiguous.
 	refused []string
@@ -54,7 +58,8 @@ var products = []product{
 			}
 			return b.scheme() + "://127.0.0.1:" + b.port
 		},
-		fault: "proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;",
+		fault:  "proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;",
+		naming: [2]string{"ssl_verify_client optional_no_ca;", "ssl_verify_client optional_no_ca; ssl_client_certificate {{.Dir}}/client-ca.pem;"},
 	},
 	{
 		name: "haproxy", config: "haproxy/haproxy.cfg",
@@ -68,6 +73,7 @@ var products = []product{
 			return "127.0.0.1:" + b.port
 		},
 		fault:   "http-request del-header Client-Cert\n",
+		naming:  [2]string{" no-ca-names crt-ignore-err", " crt-ignore-err"},
 		refused: []string{"with underscores", "with dots"},
 	},
 	{
@@ -82,6 +88,7 @@ var products = []product{
 			return b.scheme() + "://localhost:" + b.port + "/" // it knows no addresses in certificates
 		},
 		fault:   "RequestHeader unset X-SSL-Client-Cert\n",
+		naming:  [2]string{"SSLVerifyClient optional_no_ca\n", "SSLVerifyClient optional_no_ca\nSSLCACertificateFile {{.Dir}}/client-ca.pem\n"},
 		refused: []string{"with underscores", "with dots"},
 	},
 	{
@@ -95,7 +102,8 @@ var products = []product{
 			}
 			return b.scheme() + "://127.0.0.1:" + b.port
 		},
-		fault: "header_up -Client-Cert\n",
+		fault:  "header_up -Client-Cert\n",
+		naming: [2]string{"mode request\n", "mode request\ntrust_pool file {{.Dir}}/client-ca.pem\n"},
 	},
 	{
 		name: "envoy", config: "envoy/envoy.yaml",
@@ -110,6 +118,7 @@ var products = []product{
 		},
 		fault:   "forward_client_cert_details: SANITIZE_SET\n",
 		faulty:  "forward_client_cert_details: ALWAYS_FORWARD_ONLY\n",
+		naming:  [2]string{envoyTrust + "\n", envoyTrust + "\n              trusted_ca: { filename: {{.Dir}}/client-ca.pem }\n"},
 		refused: []string{"with dots"},
 	},
 }
