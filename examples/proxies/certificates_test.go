@@ -2,6 +2,7 @@ package proxies_test
 
 import (
 	"crypto/tls"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,7 @@ func TestNamedAuthorities(t *testing.T) {
 		w := newWorld(t)
 		b, server := w.server(t, p, backend{trust: byAddress})
 		selfSigned, stranger, issued := newClient(t), newStranger(t), newParty(t, "issued", p256, true, plainSubject)
+		cert, key := w.files(t, selfSigned)
 		for name, test := range map[string]struct {
 			change func(string) string
 			names  int // how many CAs
@@ -64,6 +66,9 @@ func TestNamedAuthorities(t *testing.T) {
 						require.Equal(t, 401, c.call(t, w.token(t, newClient(t)), nil).status, "%s: %s, another's token", m.name, client.name)
 					}
 				}
+				status, output := w.proxycheck(t, f, p, w.token(t, selfSigned), "-token", "-", "-cert", cert, "-key", key)
+				require.Zero(t, status, output)
+				require.Equal(t, test.names > 0, strings.Contains(output, "the proxy names CAs in the handshake"), output)
 			})
 		}
 		server.stop(t) // and its log is complete

@@ -45,7 +45,7 @@ func (c *check) baseline(s side, o observation, known bool) basis {
 		return basis{note: "refused by the proxy: " + o.String()}
 	case token && s.own && o.status/100 == 2:
 		c.shown = true
-		return basis{note: "accepted, " + o.String()}
+		return basis{note: "accepted, " + o.String() + o.caution()}
 	case token && s.own:
 		return basis{note: "not accepted: " + o.String(), unknown: true}
 	case token && o.status != http.StatusUnauthorized:
@@ -66,7 +66,15 @@ func (c *check) baseline(s side, o observation, known bool) basis {
 		return basis{note: "the certificate of the handshake does not arrive in the header; are its name, its -format and the proxy's configuration right? " + o.arrival.String(), unknown: true}
 	}
 	c.shown = true
-	return basis{note: "the certificate of the handshake arrives"}
+	return basis{note: "the certificate of the handshake arrives" + o.caution()}
+}
+
+// caution is about honest clients, and nothing that passed.
+func (o observation) caution() string {
+	if !o.unnamed {
+		return ""
+	}
+	return ", but the proxy names CAs in the handshake, and this certificate is of none of them: Go's and Java's clients, for instance, would present none"
 }
 
 // judge compares the answer to a forgery with the answer to none.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,7 @@ type observation struct {
 	err       error
 	status    int
 	challenge string
+	unnamed   bool // the proxy names CAs, and what was presented is of none of them
 
 	arrival *arrival // from the receiver, about this very request
 	echoed  bool     // the endpoint sent our nonce back, so it echoes headers
@@ -50,7 +52,8 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 	if f != nil {
 		f.fields(request.Header, c.options.header, value)
 	}
-	transport := c.transport(s)
+	var unnamed atomic.Bool
+	transport := c.transport(s, &unnamed)
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request) // a redirect is not followed
 	if err != nil {
@@ -62,6 +65,7 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 		return observation{err: err}
 	}
 	seen.status, seen.challenge = response.StatusCode, printable(response.Header.Get("WWW-Authenticate"))
+	seen.unnamed = unnamed.Load()
 	seen.echoed = strings.Contains(string(body), nonce)
 	seen.seen = strings.Contains(string(body), distinctive(value))
 	var a arrival

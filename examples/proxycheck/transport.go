@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-func (c *check) transport(s side) *http.Transport {
+// transport presents what the side says, whatever the other side asks for, and
+// sets unnamed if many clients would not: CAs are named, and it is of none of them.
+func (c *check) transport(s side, unnamed *atomic.Bool) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(!s.http2)
 	protocols.SetHTTP2(s.http2)
@@ -25,8 +28,10 @@ func (c *check) transport(s side) *http.Transport {
 		DisableKeepAlives:   !s.http2, // over HTTP/2 this would be a field that does not belong there
 	}
 	if s.presented != nil {
-		// tls.Config.Certificates would present none to a proxy that names CAs.
-		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		transport.TLSClientConfig.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			ofAny := *asked
+			ofAny.AcceptableCAs = nil
+			unnamed.Store(ofAny.SupportsCertificate(s.presented) == nil && asked.SupportsCertificate(s.presented) != nil)
 			return s.presented, nil
 		}
 	}
