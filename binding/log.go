@@ -10,10 +10,11 @@ import (
 
 // LogEvents returns an observer (Config.Observe) that writes records to the
 // logger: accepted requests, and refusals that only ask for a DPoP nonce, at
-// level Debug; a client's everyday mistakes at Info; what may be a stolen,
-// forged or wrongly issued token, or a certificate header that nobody vouches
-// for, at Warn; and the server's own trouble at Error. With Debug off, an
-// accepted request costs next to nothing. A nil logger means slog.Default().
+// level Debug; a client's everyday mistakes, and nonces that are more than old
+// ([ReasonProofNonce]), at Info; what may be a stolen, forged or wrongly issued
+// token, or a certificate header that nobody vouches for, at Warn; and the
+// server's own trouble at Error. With Debug off, an accepted request costs next
+// to nothing. A nil logger means slog.Default().
 //
 // If refusals have the same reason, issuer, client, cause and presented
 // certificate or key, an observer writes the first in a minute and counts the
@@ -58,7 +59,7 @@ func (l *eventLog) observe(ctx context.Context, event Event) {
 		}
 		return
 	}
-	level := event.Reason().answer().level
+	level := levelOf(event.Reason(), event.Err.Cause != nil)
 	if !logger.Enabled(ctx, level) {
 		l.tell(l.repeats.Over())
 		return
@@ -70,6 +71,16 @@ func (l *eventLog) observe(ctx context.Context, event Event) {
 	}
 }
 
+// levelOf returns the level of a refusal: that of its Reason, but for a nonce. One
+// that has only grown old is everyday traffic, and has no Cause; what has one is
+// for whoever runs the server.
+func levelOf(reason Reason, caused bool) slog.Level {
+	if reason == ReasonProofNonce && caused {
+		return slog.LevelInfo
+	}
+	return reason.answer().level
+}
+
 // reportFault writes a fault of the server's own to the default log, if there
 // is no observer to tell.
 var reportFault = (&eventLog{}).observe
@@ -77,12 +88,16 @@ var reportFault = (&eventLog{}).observe
 // tell writes what was suppressed. It uses no request's context, because the
 // current request is not one of those.
 func (l *eventLog) tell(over []events.Suppressed) {
+	ctx := context.Background()
 	for _, s := range over {
 		attrs := []slog.Attr{slog.Uint64("suppressed", s.Count), slog.Time("since", s.Since), slog.String("reason", s.Kind)}
 		attrs = appendNames(attrs, s.Issuer, s.Client)
 		attrs = appendText(attrs, "presented", s.Presented)
 		attrs = appendText(attrs, "cause", s.Cause)
-		l.to().LogAttrs(context.Background(), Reason(s.Kind).answer().level, "more requests refused", attrs...)
+		// In a flood the causes are not told apart: who does not read Debug had
+		// those counted that have one.
+		caused := s.Cause != "" || !l.to().Enabled(ctx, slog.LevelDebug)
+		l.to().LogAttrs(ctx, levelOf(Reason(s.Kind), caused), "more requests refused", attrs...)
 	}
 }
 

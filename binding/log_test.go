@@ -145,6 +145,54 @@ func TestLevelOfEveryReason(t *testing.T) {
 	require.ElementsMatch(t, reasonsOfTheList(t), tested)
 }
 
+// A nonce that has only grown old is everyday traffic. One that comes with a cause is to be seen, as is the count of those that
+// are like it, also in a flood, and once a minute.
+func TestLogOfNonces(t *testing.T) {
+	t.Parallel()
+	old, strange := refusedFor(binding.ReasonProofNonce, ""), refusedFor(binding.ReasonProofNonce, "")
+	missing := refusedFor(binding.ReasonProofNonceMissing, "")
+	strange.Err.Cause = errors.New("of another key")
+	missing.Err.Cause = errors.New("of the verifier's own")
+	for name, test := range map[string]struct {
+		level slog.Level
+		flood int // of other refusals before
+		want  []string
+	}{
+		"at Info": {slog.LevelInfo, 0, []string{"INFO request refused of another key", "INFO more requests refused of another key"}},
+		"at Debug": {slog.LevelDebug, 0, []string{
+			"DEBUG request refused <nil>", "INFO request refused of another key", "DEBUG request refused of the verifier's own",
+			"DEBUG more requests refused <nil>", "INFO more requests refused of another key", "DEBUG more requests refused of the verifier's own",
+			"DEBUG request accepted <nil>",
+		}},
+		"at Info, in a flood": {slog.LevelInfo, 128, []string{"INFO request refused of another key", "INFO more requests refused <nil>"}},
+		"at Warn":             {slog.LevelWarn, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var book logBook
+				observe := binding.LogEvents(book.logger(test.level))
+				for n := range test.flood {
+					observe(t.Context(), refusedFor(binding.ReasonScopeMissing, fmt.Sprint("client-", n)))
+				}
+				require.Len(t, book.records(t), test.flood)
+				for range 100 {
+					for _, event := range []binding.Event{old, strange, missing} {
+						observe(t.Context(), event)
+					}
+				}
+				time.Sleep(time.Minute)
+				observe(t.Context(), acceptedEvent)
+				var told []string
+				for _, r := range book.records(t) {
+					told = append(told, fmt.Sprint(r["level"], " ", r["msg"], " ", r["cause"]))
+				}
+				require.Equal(t, test.want, told)
+			})
+		})
+	}
+}
+
 // reasonsOfTheList reads the constants of reason.go.
 func reasonsOfTheList(t *testing.T) (reasons []string) {
 	t.Helper()

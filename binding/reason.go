@@ -173,7 +173,9 @@ const (
 	// use_dpop_nonce (RFC 9449 §9): everyday traffic, not a failure.
 	ReasonProofNonceMissing Reason = "proof_nonce_missing"
 	// ReasonProofNonce: the nonce is not a recent one of ours. 401
-	// use_dpop_nonce.
+	// use_dpop_nonce. Without a Cause it has only grown old: everyday traffic, of
+	// clients that were idle. A Cause says what is for whoever runs the server,
+	// such as replicas whose keys or clocks differ, and is logged at Info.
 	ReasonProofNonce Reason = "proof_nonce"
 	// ReasonProofToken: ath is the hash of another access token.
 	ReasonProofToken Reason = "proof_token"

@@ -72,7 +72,7 @@ var adviceFor = map[binding.Reason]advice{
 	binding.ReasonProofExpired:       {"the proof is too old", "the client must make a proof for each request; or set the clocks"},
 	binding.ReasonProofNotYetValid:   {"the proof is from the future", "set the clocks of client and server"},
 	binding.ReasonProofNonceMissing:  {"the server requires a nonce, and the proof has none", "the client must repeat the request with the nonce of the field DPoP-Nonce"},
-	binding.ReasonProofNonce:         {"the proof's nonce is not a recent one of the server's", "the client must take the newest of the field DPoP-Nonce; replicas need the same NonceKeys"},
+	binding.ReasonProofNonce:         {"the proof's nonce is not a recent one of the server's", "the client must take the newest of the field DPoP-Nonce; if it does, replicas have different NonceKeys or clocks: the server's log has the cause"},
 	binding.ReasonProofToken:         {"the proof's ath is for another access token", "the client must hash the very token that it sends: SHA-256, base64url without padding"},
 	binding.ReasonProofKeyMismatch:   {"the token was issued to the holder of another DPoP key", "the client must sign with that one, or get a new token with this one"},
 	binding.ReasonProofSignature:     {"the proof's signature is not by the key in it", "the client must sign with the private key of its jwk; ECDSA as R and S, not DER"},

@@ -1,7 +1,6 @@
 package dpop
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -75,10 +74,12 @@ type Config struct {
 	RequireNonce bool
 
 	// NonceKeys make the nonces: the first makes them, all are accepted. Replicas
-	// need the same. Each has at least 32 random bytes; at most 8. To replace one,
-	// put the new one second everywhere, then first, and take the old one away
-	// after NonceLifetime; [Verifier.SetNonceKeys] needs no restart. Nil is one
-	// that is made at random, for one process.
+	// need the same, and the same Origins, NonceLifetime and time, or they refuse
+	// each other's nonces: [binding.ReasonProofNonce] says which. Each has at least
+	// 32 random bytes; at most 8. To replace one, put the new one second
+	// everywhere, then first, and take the old one away after NonceLifetime;
+	// [Verifier.SetNonceKeys] needs no restart. Nil is one that is made at random,
+	// for one process.
 	NonceKeys [][]byte
 
 	// NonceLifetime bounds how long a nonce is good: for at least four fifths of
@@ -102,6 +103,7 @@ const (
 	maxProofLength = 8 << 10 // bytes; one with an RSA key of 4096 bits has some 2,000
 	maxJTILength   = 256     // bytes
 	nonceSteps     = 5       // of a nonce's lifetime
+	leastNonceKey  = 32      // bytes
 )
 
 // New returns a Verifier, or an error that joins a [binding.ConfigError] for every
@@ -189,14 +191,11 @@ func (c *Config) checkReplays(mistake func(field, format string, args ...any)) {
 }
 
 func (c *Config) checkNonces(mistake func(field, format string, args ...any)) {
-	const leastKey, mostKeys = 32, 8
+	const mostKeys = 8
 	if !c.RequireNonce && (c.NonceKeys != nil || c.NonceLifetime != 0) {
 		mistake("RequireNonce", "is false, and NonceKeys or NonceLifetime is set")
 	}
 	if c.NonceKeys == nil {
-		random := make([]byte, leastKey)
-		_, _ = rand.Read(random) // never fails
-		c.NonceKeys = [][]byte{random}
 		return
 	}
 	if len(c.NonceKeys) == 0 || len(c.NonceKeys) > mostKeys {
@@ -204,8 +203,8 @@ func (c *Config) checkNonces(mistake func(field, format string, args ...any)) {
 	}
 	keys := make([][]byte, 0, len(c.NonceKeys))
 	for n, key := range c.NonceKeys {
-		if len(key) < leastKey {
-			mistake("NonceKeys", "number %d has less than %d bytes", n+1, leastKey)
+		if len(key) < leastNonceKey {
+			mistake("NonceKeys", "number %d has less than %d bytes", n+1, leastNonceKey)
 		}
 		if slices.ContainsFunc(keys, func(other []byte) bool { return string(other) == string(key) }) {
 			mistake("NonceKeys", "number %d is the same as another", n+1)

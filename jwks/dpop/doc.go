@@ -42,8 +42,9 @@
 // short time ago, in the field DPoP-Nonce of an earlier answer. So somebody who
 // can use a client's key for a moment cannot make proofs for later. Nonces are
 // made of the time and a key: they need no memory, and replicas with the same
-// Config.NonceKeys accept each other's. They do not replace the memory of used
-// proofs, because one nonce serves many proofs.
+// Config.NonceKeys accept each other's. Where replicas do not, because their
+// keys or clocks differ, the Cause of [binding.ReasonProofNonce] says so. Nonces
+// do not replace the memory of used proofs, because one nonce serves many proofs.
 //
 // # In a browser
 //

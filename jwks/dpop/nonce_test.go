@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestNonces(t *testing.T) {
 		v := newVerifier(t, withNonces(key(1)))
 		requireRefused(t, v, get(signed(goodClaims())), binding.ReasonProofNonceMissing)
 		requireRefused(t, v, get(), binding.ReasonProofMissing)
-		require.Regexp(t, regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`), v.Nonce())
+		require.Regexp(t, regexp.MustCompile(`^[A-Za-z0-9_-]{30}$`), v.Nonce())
 	})
 	t.Run("L/356 not ours, or too old", func(t *testing.T) {
 		t.Parallel()
@@ -39,7 +40,7 @@ func TestNonces(t *testing.T) {
 		anothers := newVerifier(t, withNonces(key(2)), withClock(c))
 		own := newVerifier(t, func(c *dpop.Config) { c.RequireNonce = true }, withClock(c))
 		good := v.Nonce()
-		for _, nonce := range []string{"", " x", "eyJ7S_zG.eyJH0-Z.HX4w-7v", another.Nonce(), anothers.Nonce(), own.Nonce(), good + "A", good[:21], " " + good} {
+		for _, nonce := range []string{"", " x", "eyJ7S_zG.eyJH0-Z.HX4w-7v", another.Nonce(), anothers.Nonce(), own.Nonce(), good + "A", good[:29], good[:8], good[8:], " " + good} {
 			requireRefused(t, v, get(withNonce(nonce)), binding.ReasonProofNonce)
 		}
 		requireAccepted(t, own, get(withNonce(own.Nonce())))
@@ -190,6 +191,86 @@ func TestNonces(t *testing.T) {
 		requireAccepted(t, v, get(withNonce(nonce)))
 		c.add(6 * time.Second)
 		requireRefused(t, v, get(withNonce(nonce)), binding.ReasonProofNonce)
+	})
+}
+
+// The cause says what an operator can mend, and no more: a nonce that has only grown old has none. It holds nothing of the
+// nonce, for the log tells refusals apart by it.
+func TestCauseOfANonce(t *testing.T) {
+	t.Parallel()
+	const strange, process, ahead = "none of Config.NonceKeys made the nonce", "this process did not make the nonce", "the nonce is from the future"
+	keys, changed := withNonces(key(1), key(2)), func(change func(*dpop.Config)) func(*dpop.Config) {
+		return func(c *dpop.Config) { withNonces(key(1), key(2))(c); change(c) }
+	}
+	for name, test := range map[string]struct {
+		at, from func(*dpop.Config) // the replica that is asked, and the one that made the nonce
+		later    time.Duration      // that it is asked
+		nonce    func(string) string
+		want     string
+	}{
+		"of an idle client":                       {keys, keys, 5 * time.Minute, nil, ""},
+		"of a client that was away for days":      {keys, keys, 72 * time.Hour, nil, ""},
+		"old, by the key that is not the first":   {keys, withNonces(key(2)), 5 * time.Minute, nil, ""},
+		"old, of this process":                    {nil, nil, 5 * time.Minute, nil, ""},
+		"by another key":                          {keys, withNonces(key(3)), 0, nil, strange},
+		"by another key, and old":                 {keys, withNonces(key(3)), time.Hour, nil, strange},
+		"by another key, of the future":           {keys, withNonces(key(3)), -time.Hour, nil, strange},
+		"by a key that was taken away":            {withNonces(key(2)), withNonces(key(1), key(2)), 0, nil, strange},
+		"of other Origins":                        {keys, changed(func(c *dpop.Config) { c.Origins = []string{"https://b.example"} }), 0, nil, strange},
+		"of another NonceLifetime":                {keys, changed(func(c *dpop.Config) { c.NonceLifetime = time.Hour }), 0, nil, strange},
+		"of another process":                      {withNonces(), withNonces(), 0, nil, process},
+		"of a replica that is ahead":              {keys, keys, -2 * time.Minute, nil, ahead},
+		"of a replica that is ten minutes ahead":  {keys, keys, -10 * time.Minute, nil, ahead},
+		"by the second key, of one ahead by days": {keys, withNonces(key(2)), -72 * time.Hour, nil, ahead},
+		"none":                       {keys, keys, 0, func(string) string { return "" }, strange},
+		"of an authorization server": {keys, keys, 0, func(string) string { return "eyJ7S_zG.eyJH0-Z.HX4w-7v" }, strange},
+		"made up, as long as ours":   {keys, keys, 0, func(n string) string { return n[:8] + strings.Repeat("A", 22) }, strange},
+		"another step, the same MAC": {keys, keys, 0, func(n string) string { return "AAAAAAAA" + n[8:] }, strange},
+		"cut":                        {keys, keys, 0, func(n string) string { return n[:8] }, strange},
+		"very long":                  {keys, keys, 0, func(n string) string { return strings.Repeat(n, 100) }, strange},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			c.add(100 * 24 * time.Hour) // so that none is before the first
+			if test.at == nil {
+				test.at = withNonces()
+			}
+			asked := newVerifier(t, test.at, withClock(c))
+			from := asked
+			if test.from != nil {
+				from = newVerifier(t, test.from, withClock(c))
+			}
+			nonce := from.Nonce()
+			if test.nonce != nil {
+				nonce = test.nonce(nonce)
+			}
+			c.add(test.later)
+			_, err := use(t, asked, get(withNonce(nonce)))
+			require.Error(t, err)
+			refusal := binding.AsError(err)
+			require.Equal(t, binding.ReasonProofNonce, refusal.Reason)
+			if test.want == "" {
+				require.NoError(t, refusal.Cause)
+				return
+			}
+			require.ErrorContains(t, refusal.Cause, test.want)
+			if len(nonce) > 0 {
+				require.NotContains(t, refusal.Cause.Error(), nonce[:min(len(nonce), 8)])
+			}
+			_, err = use(t, asked, get(withNonce("another")))
+			if test.want != ahead {
+				require.Equal(t, refusal.Cause.Error(), binding.AsError(err).Cause.Error(), "the same words for every nonce")
+			}
+		})
+	}
+	t.Run("keys in the place of that of a process", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, withNonces())
+		old := v.Nonce()
+		require.NoError(t, v.SetNonceKeys([][]byte{key(1)}))
+		_, err := use(t, v, get(withNonce(old)))
+		require.ErrorContains(t, binding.AsError(err).Cause, strange)
 	})
 }
 

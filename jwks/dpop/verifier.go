@@ -227,9 +227,10 @@ func (v *Verifier) judgeTime(p *proof, now time.Time) (stale bool, err error) {
 		if c.nonce == nil {
 			return false, refuse(binding.ReasonProofNonceMissing, nil)
 		}
-		nonce, ours := v.nonces.at(now).find(c.nonce)
-		if !ours {
-			return false, refuse(binding.ReasonProofNonce, nil)
+		set := v.nonces.at(now)
+		nonce, recent := set.find(c.nonce)
+		if !recent {
+			return false, refuse(binding.ReasonProofNonce, v.nonces.explain(c.nonce, set))
 		}
 		stale, p.until = nonce.stale, v.nonces.until(nonce.step)
 	} else {
