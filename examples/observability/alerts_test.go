@@ -142,6 +142,10 @@ func TestAlerts(t *testing.T) {
 	scraped(2, 10)
 	require.NotContains(t, evaluate(), "CertboundNoKeys")
 	require.NotContains(t, evaluate(), "CertboundKeysOld")
+	for _, name := range shownByReplicas {
+		require.NotContains(t, fired, name)
+		delete(alarms, name)
+	}
 	require.Len(t, fired, len(alarms), "an alert that nothing has shown")
 
 	// With good days behind it each has ended.

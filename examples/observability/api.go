@@ -35,7 +35,7 @@ type api struct {
 	close   func()
 }
 
-func newAPI(config jwks.Config, used dpop.ReplayStore, logger *slog.Logger) (*api, error) {
+func newAPI(config jwks.Config, proving dpop.Config, logger *slog.Logger) (*api, error) {
 	registry := prometheus.NewRegistry()
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
 	if err != nil {
@@ -70,7 +70,8 @@ func newAPI(config jwks.Config, used dpop.ReplayStore, logger *slog.Logger) (*ap
 		observer.Observe(ctx, event)
 		logDecisions(ctx, event)
 	}
-	proofs, err := dpop.New(dpop.Config{Origins: []string{origin}, Replays: observer.Replays(used), Clock: config.Clock})
+	proving.Replays = observer.Replays(proving.Replays)
+	proofs, err := dpop.New(proving)
 	if err != nil {
 		stop()
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/certbound/certbound/binding/bindingtest"
 	"github.com/certbound/certbound/jwks"
+	"github.com/certbound/certbound/jwks/dpop"
 )
 
 const (
@@ -87,7 +88,8 @@ func newWorld(address, redis string, logger *slog.Logger, clock func() time.Time
 	if w.used, err = newUsedProofs(redis); err != nil {
 		return w, err
 	}
-	if w.api, err = newAPI(keys, w.used, logger); err != nil {
+	proofs := dpop.Config{Origins: []string{origin}, Replays: w.used, Clock: clock}
+	if w.api, err = newAPI(keys, proofs, logger); err != nil {
 		return w, err
 	}
 	w.server = w.as.Serve(w.api.routes)
