@@ -10,11 +10,7 @@ import (
 
 // Format writes the verifier's issuer and nothing else, for every verb.
 func (v *Verifier) Format(f fmt.State, _ rune) {
-	issuer := ""
-	if v != nil {
-		issuer = v.issuer
-	}
-	_, _ = io.WriteString(f, "jwks.Verifier of "+issuer)
+	_, _ = io.WriteString(f, "jwks.Verifier of "+v.issuer) // fmt writes <nil> for a nil Verifier
 }
 
 // Format prints the name of the type.

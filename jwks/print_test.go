@@ -50,4 +50,5 @@ func TestPrinted(t *testing.T) {
 		require.NotContains(t, printed, "client")
 	}
 	require.Equal(t, "jwks.Verifier of "+iss, fmt.Sprint(v))
+	require.Equal(t, "<nil>", fmt.Sprint((*jwks.Verifier)(nil)))
 }
