@@ -209,12 +209,10 @@ func (k *remoteKeys) finish(f *fetch, latest *snapshot, err error, wait time.Dur
 }
 
 // stop ends run: nobody fetches any more. A fetch that was opened and not made
-// fails, so that nobody waits for it; that is so too if a Transport has ended
-// the goroutine (runtime.Goexit).
+// fails, so that nobody waits for it.
 func (k *remoteKeys) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.closed = true
 	if f := k.fetch; f != nil {
 		k.fetch, f.err = nil, ErrClosed
 		close(f.done)

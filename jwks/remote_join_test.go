@@ -93,6 +93,31 @@ func TestJoin(t *testing.T) {
 	})
 }
 
+// The fetch that a token opened was not begun when the verifier was closed: a goroutine that is told of both chooses either.
+func TestFetchThatWasNotBegunFailsWithClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fails := errors.New("away")
+		v, err := New(Config{
+			Issuer: "https://issuer.example", URL: "https://issuer.example/jwks", Audiences: []string{"a"},
+			Transport: answering(func(http.ResponseWriter) error { return fails }),
+		})
+		require.NoError(t, err)
+		synctest.Wait()
+		v.keys.mu.Lock()
+		v.keys.fetch = newFetch(true) // and nobody is woken
+		v.keys.mu.Unlock()
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := v.keys.find(t.Context(), func(*keyset.Set) bool { return true }, time.Time{})
+			waiting <- err
+		}()
+		synctest.Wait()
+		require.Empty(t, waiting)
+		require.NoError(t, v.Close())
+		require.ErrorIs(t, <-waiting, ErrClosed)
+	})
+}
+
 // Reports of tokens whose key was not looked for end with Close, which does not wait for the next.
 func TestReportsEndWithClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
