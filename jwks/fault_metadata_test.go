@@ -121,12 +121,14 @@ func TestMetadataIsReadAnew(t *testing.T) {
 		served bool
 		unread string
 	}{
-		"it fails":                    {status(503, ""), true, "status"},
+		"it fails":                    {status(500, ""), true, "status"},
+		"it is too busy":              {status(503, ""), true, "status"},
 		"it has had too many":         {status(429, ""), true, "status"},
 		"it is silent":                {hang, true, "deadline"},
 		"it hangs up":                 {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true, "EOF"},
 		"it is cut off":               {cutOff, true, "EOF"},
 		"it is not there":             {status(404, ""), false, ""},
+		"the last that is no failure": {status(499, ""), false, ""},
 		"it is no JSON":               {body("<html>"), false, ""},
 		"it is too long":              {body(strings.Repeat(" ", 1<<20)), false, ""},
 		"it is another issuer's":      {body(`{"issuer":"https://other.example","jwks_uri":"https://issuer.example/jwks"}`), false, ""},

@@ -206,6 +206,47 @@ func TestStaleSince(t *testing.T) {
 	}, key)
 }
 
+// A Transport that heeds no deadline holds a fetch until nobody can tell whether
+// the keys are still good. When it fails at last it is an outage, and who waited
+// is served as everybody is in one.
+func TestOutageThatIsKnownLate(t *testing.T) {
+	key := newFaultKey("1")
+	for name, row := range map[string]struct {
+		after  time.Duration
+		served bool
+	}{
+		"within MaxStale": {12 * time.Hour, true},
+		"after it":        {36 * time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newFaultIssuer("https://issuer.example", key)
+				transport := &switchable{}
+				transport.use(inMemory(issuer))
+				v := newFaultVerifier(t, issuer, transport)
+				v.accepts(t, key.token(issuer.url, "jti", "before"))
+				release := make(chan struct{})
+				transport.use(roundTrip(func(*http.Request) (*http.Response, error) {
+					<-release
+					return nil, errors.New("away")
+				}))
+				time.Sleep(row.after)
+				require.ErrorIs(t, v.Ready(), jwks.ErrNotReady)
+				known := verifyAtOnce(t.Context(), v, 1, key.token(issuer.url))
+				unknown := verifyAtOnce(t.Context(), v, 1, newFaultKey("2").token(issuer.url))
+				require.Empty(t, known)
+				close(release)
+				if row.served {
+					require.NoError(t, <-known)
+				} else {
+					requireUnavailable(t, <-known)
+				}
+				requireUnavailable(t, <-unknown)
+			})
+		})
+	}
+}
+
 // A Transport that panics is a fault like any other.
 func TestTransportThatPanics(t *testing.T) {
 	key := newFaultKey("1")
