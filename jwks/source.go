@@ -17,7 +17,6 @@ import (
 // goroutine at a time.
 type source struct {
 	client  *metadata.Client
-	own     *http.Transport // the client's, if it is ours
 	issuer  metadata.Issuer
 	maxKeys int
 
@@ -44,30 +43,19 @@ func newSource(c Config) source {
 		Timeout:              c.FetchTimeout,
 		MaxBody:              c.MaxBody,
 	}
-	if c.Transport == nil {
-		s.own = metadata.NewTransport()
-		// The next fetch is minutes away, and an HTTP/2 connection whose request
-		// was canceled could outlive Close.
-		s.own.DisableKeepAlives = true
-		s.client.Transport = s.own
-	}
 	s.issuer = metadata.Issuer{Client: s.client, Name: c.Issuer, MetadataURL: c.MetadataURL}
 	return s
 }
 
-// fetch asks once. A panic, of a Transport for instance, is an error: it would
-// end the process, for it is nobody's request.
+// fetch asks once. A panic is an error: it would end the process, for it is
+// nobody's request. Those of a Transport are the client's to recover.
 func (s *source) fetch(ctx context.Context) (set *keyset.Set, err error) {
-	returned := false // with GODEBUG=panicnil=1 a panic may have nothing to recover
 	defer func() {
-		if p := recover(); !returned {
+		if p := recover(); p != nil {
 			set, err = nil, fmt.Errorf("jwks: a fetch panicked with a %T", p)
 		}
-		s.leaveNothing()
 	}()
-	set, err = s.ask(ctx)
-	returned = true
-	return set, err
+	return s.ask(ctx)
 }
 
 func (s *source) ask(ctx context.Context) (*keyset.Set, error) {
@@ -143,12 +131,4 @@ func (s *source) readKeys(ctx context.Context) (*keyset.Set, error) {
 		return nil, fmt.Errorf("jwks: GET %s: %w", s.url, err)
 	}
 	return set, nil
-}
-
-// leaveNothing ends what a fetch may have left behind: net/http goes on to
-// connect for a request that was given up, for the sake of the next.
-func (s *source) leaveNothing() {
-	if s.own != nil {
-		s.own.CloseIdleConnections()
-	}
 }

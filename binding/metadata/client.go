@@ -32,7 +32,7 @@ type Client struct {
 	// Transport, if not nil, makes the requests: for root certificates of your
 	// own, a proxy, a client certificate, or header fields, such as a User-Agent
 	// other than "certbound/" and its version. Nil means a new transport of
-	// [NewTransport] for each request.
+	// [NewTransport] for each request, which keeps no connection.
 	//
 	// If the Transport panics, or ends its goroutine (runtime.Goexit), the
 	// request fails with [ErrTransport].
@@ -147,7 +147,8 @@ func (c *Client) ask(ctx context.Context, q question) ([]byte, error) {
 	transport := c.Transport
 	if transport == nil {
 		own := NewTransport()
-		defer own.CloseIdleConnections()
+		own.DisableKeepAlives = true     // an HTTP/2 connection whose request was canceled could outlive it
+		defer own.CloseIdleConnections() // net/http goes on to connect for a request that was given up
 		transport = own
 	}
 	client := http.Client{
