@@ -207,7 +207,6 @@ func (r *Resource) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(r.document)))
 	header.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(resourceFresh.Seconds())))
-	w.WriteHeader(http.StatusOK)
 	if request.Method == http.MethodGet {
 		_, _ = w.Write(r.document) // the client may be gone
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,21 +20,15 @@ const resourceURL = "https://api.bank.example/.well-known/oauth-protected-resour
 // refuseAll verifies no token.
 type refuseAll struct{ binding.TokenVerifier }
 
-func guardWith(t *testing.T, policy binding.Policy) *binding.Guard {
-	t.Helper()
-	guard, err := binding.New(binding.Config{Tokens: &refuseAll{}, Policy: policy})
-	require.NoError(t, err)
-	require.Equal(t, policy, guard.Requirements().Policy)
-	return guard
-}
-
 func resourceConfig(t *testing.T) metadata.ResourceConfig {
 	t.Helper()
+	guard, err := binding.New(binding.Config{Tokens: &refuseAll{}})
+	require.NoError(t, err)
 	return metadata.ResourceConfig{
 		Resource:             "https://api.bank.example",
 		AuthorizationServers: []string{"https://auth.bank.example"},
 		Scopes:               []string{"accounts", "payments"},
-		Guards:               []*binding.Guard{guardWith(t, binding.RequireBound)},
+		Guards:               []*binding.Guard{guard},
 	}
 }
 
@@ -102,6 +97,7 @@ func TestResourceDocument(t *testing.T) {
 	w := getResource(t, r, http.MethodGet, resourceURL)
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	require.Equal(t, strconv.Itoa(w.Body.Len()), w.Header().Get("Content-Length"), "the answer to HEAD has it as well")
 	require.Equal(t, "public, max-age=600", w.Header().Get("Cache-Control"))
 	require.JSONEq(t, `{
 		"resource": "https://api.bank.example",
@@ -151,11 +147,12 @@ func TestResourceAcrossOrigins(t *testing.T) {
 		"N/438 OPTIONS there":   {http.MethodOptions, resourceURL + "/x", 404},
 		"N/438 another method":  {http.MethodPost, resourceURL, 405},
 		"N/437 the zero value ": {http.MethodGet, "/", 404},
+		"N/437 it, at no path":  {http.MethodGet, "https://api.bank.example", 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			resource := r
-			if test.url == "/" {
+			if !strings.HasPrefix(test.url, resourceURL) {
 				resource = new(metadata.Resource)
 			}
 			w := getResource(t, resource, test.method, test.url)
@@ -167,37 +164,77 @@ func TestResourceAcrossOrigins(t *testing.T) {
 			require.Equal(t, preflight, w.Header().Get("Access-Control-Allow-Methods") == "GET, HEAD")
 			require.Equal(t, preflight, w.Header().Get("Access-Control-Allow-Headers") == "*")
 			if preflight {
+				require.Equal(t, "GET, HEAD, OPTIONS", w.Header().Get("Allow"))
 				require.Zero(t, w.Body.Len())
 			}
 		})
 	}
 }
 
+// takesProofs reads no proof, and names the algorithms that it would accept.
+type takesProofs struct {
+	binding.ProofVerifier
+	algorithms []string
+}
+
+func (p *takesProofs) Algorithms() []string { return p.algorithms }
+
 func TestResourcePromisesBoundTokensOnlyIfEveryGuardRequiresThem(t *testing.T) {
 	t.Parallel()
+	required := binding.Config{}
+	unbound := binding.Config{Policy: binding.DangerouslyAcceptUnbound}
+	bearer := binding.Config{Policy: binding.DangerouslyBearerOnly}
+	proofs := func(algorithms ...string) binding.Config {
+		return binding.Config{Proofs: &takesProofs{algorithms: algorithms}}
+	}
+	of := func(c binding.Config, change func(*binding.Config)) binding.Config {
+		change(&c)
+		return c
+	}
+	certificate := func(c *binding.Config) { c.RequireCertificate = true }
+	proof := func(c *binding.Config) { c.RequireProof = true }
 	for name, test := range map[string]struct {
-		policies []binding.Policy
-		want     bool
+		guards      []binding.Config
+		certificate bool
+		proof       any
+		algorithms  any
 	}{
-		"one that requires":               {[]binding.Policy{binding.RequireBound}, true},
-		"two that require":                {[]binding.Policy{binding.RequireBound, binding.RequireBound}, true},
-		"one that accepts unbound":        {[]binding.Policy{binding.DangerouslyAcceptUnbound}, false},
-		"one that refuses bound":          {[]binding.Policy{binding.DangerouslyBearerOnly}, false},
-		"the last of them accepts others": {[]binding.Policy{binding.RequireBound, binding.DangerouslyAcceptUnbound}, false},
-		"the first of them does":          {[]binding.Policy{binding.DangerouslyBearerOnly, binding.RequireBound}, false},
+		"one that requires":               {[]binding.Config{required}, true, nil, nil},
+		"two that require":                {[]binding.Config{required, required}, true, nil, nil},
+		"one that accepts unbound":        {[]binding.Config{unbound}, false, nil, nil},
+		"one that refuses bound":          {[]binding.Config{bearer}, false, nil, nil},
+		"the last of them accepts others": {[]binding.Config{required, unbound}, false, nil, nil},
+		"the first of them does":          {[]binding.Config{bearer, required}, false, nil, nil},
+
+		"a certificate or a key":           {[]binding.Config{proofs("ES256")}, false, nil, []any{"ES256"}},
+		"a certificate, and perhaps a key": {[]binding.Config{of(proofs("ES256"), certificate)}, true, nil, []any{"ES256"}},
+		"a key, and perhaps a certificate": {[]binding.Config{of(proofs("ES256"), proof)}, false, true, []any{"ES256"}},
+		"both":                             {[]binding.Config{of(of(proofs("ES256"), proof), certificate)}, true, true, []any{"ES256"}},
+		"a key, or else no binding":        {[]binding.Config{of(proofs("ES256"), func(c *binding.Config) { c.Policy = binding.DangerouslyAcceptUnbound })}, false, nil, []any{"ES256"}},
+		"a key at one of them":             {[]binding.Config{of(proofs("ES256"), proof), proofs("ES256")}, false, nil, []any{"ES256"}},
+		"a key at both":                    {[]binding.Config{of(proofs("ES256"), proof), of(proofs("ES256"), proof)}, false, true, []any{"ES256"}},
+		"the first takes no keys":          {[]binding.Config{required, proofs("ES256", "PS256")}, false, nil, []any{"ES256", "PS256"}},
+		"the last takes no keys":           {[]binding.Config{proofs("ES256", "PS256"), required}, false, nil, []any{"ES256", "PS256"}},
+		"what all of them verify":          {[]binding.Config{proofs("EdDSA", "ES256", "PS256"), proofs("PS256", "EdDSA"), proofs("PS256", "ES256")}, false, nil, []any{"PS256"}},
+		"nothing that all of them verify":  {[]binding.Config{proofs("ES256"), proofs("PS256"), proofs("PS256")}, false, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := resourceConfig(t)
 			config.Guards = nil
-			for _, policy := range test.policies {
-				config.Guards = append(config.Guards, guardWith(t, policy))
+			for _, c := range test.guards {
+				c.Tokens = &refuseAll{}
+				guard, err := binding.New(c)
+				require.NoError(t, err)
+				config.Guards = append(config.Guards, guard)
 			}
 			r, err := metadata.NewResource(config)
 			require.NoError(t, err)
 			var document map[string]any
 			require.NoError(t, json.Unmarshal(getResource(t, r, http.MethodGet, resourceURL).Body.Bytes(), &document))
-			require.Equal(t, test.want, document["tls_client_certificate_bound_access_tokens"])
+			require.Equal(t, test.certificate, document["tls_client_certificate_bound_access_tokens"])
+			require.Equal(t, test.proof, document["dpop_bound_access_tokens_required"])
+			require.Equal(t, test.algorithms, document["dpop_signing_alg_values_supported"])
 		})
 	}
 }
@@ -241,6 +278,7 @@ func TestResourceConfigsThatAreWrong(t *testing.T) {
 			var mistake binding.ConfigError
 			require.ErrorAs(t, err, &mistake)
 			require.Equal(t, test.field, mistake.Field)
+			require.NotEmpty(t, mistake.Problem)
 			if test.field == "Resource" {
 				_, err := metadata.ResourceMetadataURL(config.Resource)
 				require.Error(t, err)
