@@ -116,7 +116,7 @@ func TestPostFormReadsTheErrorCodeAndNothingElse(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status.Status)
 		require.Equal(t, http.MethodPost, status.Method)
 		require.Equal(t, code, status.Code, body)
-		text := "metadata: POST " + status.URL + ": status 400, want 200"
+		text := "POST " + status.URL + ": status 400, want 200"
 		if code != "" {
 			text += " (" + code + ")"
 		}
