@@ -17,9 +17,10 @@ import (
 // there are usable keys, at Error one that failed while there are none. At Warn
 // also that the metadata which names the key set could not be read, that unknown
 // keys are not looked for, and that the issuer's metadata does not promise bound
-// tokens. Of failures for the same reason, one a minute is written, with the
-// number of those that were not, and each that brought or removed keys. A nil
-// logger means slog.Default().
+// tokens. Of failures of an issuer for the same reason, one a minute is written,
+// with the number of those that were not, and each that brought or removed keys.
+// One observer may be that of several verifiers. A nil logger means
+// slog.Default().
 //
 // Text that the issuer chose, such as a kid, is cut at 200 bytes and quoted
 // where it is not printable. At most ten keys of a list are named.
@@ -27,7 +28,7 @@ func LogEvents(logger *slog.Logger) func(Event) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	var failures repeats
+	var failures repeats // one observer may be that of many verifiers
 	return func(event Event) {
 		level, message := event.headline()
 		if !logger.Enabled(context.Background(), level) {
@@ -35,7 +36,7 @@ func LogEvents(logger *slog.Logger) func(Event) {
 		}
 		attrs := event.attrs()
 		if err := cmp.Or(event.Err, event.Unread); err != nil && !event.changed() {
-			unwritten, write := failures.of(message + fmt.Sprint(err))
+			unwritten, write := failures.of(event.Issuer, message+fmt.Sprint(err))
 			if !write {
 				return
 			}
@@ -47,24 +48,42 @@ func LogEvents(logger *slog.Logger) func(Event) {
 	}
 }
 
-// repeats keeps the last text that was written, to write it once a minute.
+// repeats keeps the last text that was written of each issuer, to write it once a
+// minute.
 type repeats struct {
-	mu        sync.Mutex
+	mu   sync.Mutex
+	last map[string]*repeat
+}
+
+type repeat struct {
 	text      string
 	written   time.Time
 	unwritten int // since then
 }
 
-// of reports whether to write the text, and how often it was not written before.
-func (r *repeats) of(text string) (unwritten int, write bool) {
+// maxRepeats is how many issuers are told apart. Beyond that some are written more
+// often.
+const maxRepeats = 1_000
+
+// of reports whether to write the text, and how often that of the issuer was not
+// written before.
+func (r *repeats) of(issuer, text string) (unwritten int, write bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text == r.text && time.Since(r.written) < time.Minute {
-		r.unwritten++
+	last, known := r.last[issuer]
+	switch {
+	case !known:
+		if r.last == nil || len(r.last) >= maxRepeats {
+			r.last = make(map[string]*repeat)
+		}
+		last = new(repeat)
+		r.last[issuer] = last
+	case text == last.text && time.Since(last.written) < time.Minute:
+		last.unwritten++
 		return 0, false
 	}
-	unwritten = r.unwritten
-	r.text, r.written, r.unwritten = text, time.Now(), 0
+	unwritten = last.unwritten
+	*last = repeat{text: text, written: time.Now()}
 	return unwritten, true
 }
 

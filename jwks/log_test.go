@@ -3,6 +3,7 @@ package jwks_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -129,6 +130,31 @@ func TestLogOfFailuresThatRepeat(t *testing.T) {
 		require.NotContains(t, fails("away"), "repeated")
 		require.Contains(t, fails("empty"), "error=empty")
 		require.Contains(t, fails("away"), "error=away")
+	})
+}
+
+// One observer may be that of many verifiers: what is told of one issuer is not counted as another's, nor written for it anew.
+func TestLogOfFailuresOfSeveralIssuers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger, written := textLogger(slog.LevelInfo)
+		observe := jwks.LogEvents(logger)
+		fails := func(issuer int) string {
+			written.Reset()
+			observe(jwks.Event{Kind: jwks.KeysFailed, Issuer: fmt.Sprintf("https://%d.example", issuer), Err: fmt.Errorf("no answer of %d", issuer)})
+			return written.String()
+		}
+		for issuer := range 1_000 {
+			require.Contains(t, fails(issuer), "no answer")
+		}
+		for issuer := range 1_000 {
+			require.Empty(t, fails(issuer))
+			require.Empty(t, fails(issuer%3))
+		}
+		time.Sleep(time.Minute)
+		require.Contains(t, fails(999), "repeated=1")
+		require.Contains(t, fails(1_000), "no answer", "beyond a thousand they are told anew")
+		require.Contains(t, fails(0), "no answer")
+		require.Empty(t, fails(0))
 	})
 }
 
