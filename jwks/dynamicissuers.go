@@ -194,8 +194,9 @@ func (d *DynamicIssuers) Ready() error {
 }
 
 // Forget drops everything that is known about an issuer, so that Config is
-// called again for its next token: call it when you remove a tenant, or change
-// its Config.
+// called again for its next token: call it when you add or remove a tenant, or
+// change its Config. Keys that other issuers share with it (see [ByIssuerFunc])
+// stay, and are as old as they were.
 func (d *DynamicIssuers) Forget(issuer string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
