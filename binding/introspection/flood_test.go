@@ -352,8 +352,8 @@ func TestMemoryIsBoundedInBytes(t *testing.T) {
 		refused members // for these, where there are any
 	}{
 		"M/411 200 KiB": {200 << 10, nil}, "M/411 30 KiB": {30 << 10, nil}, "M/411 2 KiB": {2 << 10, nil},
-		"M/411 200 KiB, refused for a claim":  {200 << 10, members{"sub": 7}},
-		"M/411 200 KiB, refused for its kind": {200 << 10, members{"token_use": "refresh_token"}},
+		"200 KiB, refused for a claim":  {200 << 10, members{"sub": 7}},
+		"200 KiB, refused for its kind": {200 << 10, members{"token_use": "refresh_token"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
