@@ -296,8 +296,8 @@ func TestNoncesRefused(t *testing.T) {
 	}
 }
 
-// Clients that were idle, each of which is refused once, and clients that begin: nobody is woken, and the log is quiet. Each has
-// a series of its own, which says 1 from its beginning.
+// Clients that were idle, whose requests are refused once and then accepted, and clients that know of no nonce: nobody is woken,
+// and the log is quiet. Each client is a series of its own that says 3 from its beginning.
 func TestNoncesOfIdleClients(t *testing.T) {
 	t.Parallel()
 	w, clock := newStandingWorld(t)
@@ -308,13 +308,17 @@ func TestNoncesOfIdleClients(t *testing.T) {
 	_, old := r.walletCalls(t, "")
 	clock.advance(time.Hour)
 	for round := range rounds(17 * time.Minute) {
-		for n, nonce := range []string{old, old, old, ""} {
-			token, err := w.as.Token(bindingtest.TokenSpec{ClientID: fmt.Sprint("phone-", round, "-", n), Key: w.walletKey.Public()})
-			require.NoError(t, err)
-			status, nonce := r.call(t, token, bindingtest.ProofSpec{Key: w.walletKey, Nonce: nonce})
+		token, err := w.as.Token(bindingtest.TokenSpec{ClientID: fmt.Sprint("phone-", round), Key: w.walletKey.Public()})
+		require.NoError(t, err)
+		for range 3 {
+			status, nonce := r.call(t, token, bindingtest.ProofSpec{Key: w.walletKey, Nonce: old})
 			require.Equal(t, http.StatusUnauthorized, status)
 			status, _ = r.call(t, token, bindingtest.ProofSpec{Key: w.walletKey, Nonce: nonce})
 			require.Equal(t, http.StatusOK, status)
+		}
+		for range 6 {
+			status, _ := r.call(t, token, bindingtest.ProofSpec{Key: w.walletKey})
+			require.Equal(t, http.StatusUnauthorized, status)
 		}
 		clock.advance(between)
 		require.Empty(t, prometheus.look(t, r))
