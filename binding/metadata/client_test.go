@@ -20,13 +20,16 @@ import (
 
 func TestGet(t *testing.T) {
 	t.Parallel()
-	server, client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html") // I/236: its type is not looked at
-		_, _ = w.Write([]byte(r.Method + " " + r.URL.String() + " " + r.Header.Get("Accept") + r.Header.Get("Authorization")))
-	})
-	body, err := client.Get(t.Context(), server.URL+"/jwks?a=b")
-	require.NoError(t, err)
-	require.Equal(t, "GET /jwks?a=b application/json", string(body))
+	for _, mediaType := range []string{"text/html", "application/jwt"} { // I/236: its type is not looked at
+		server, client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", mediaType)
+			_, _ = w.Write([]byte(r.Method + " " + r.URL.String() + " " + r.Header.Get("Accept") +
+				r.Header.Get("Authorization") + r.Header.Get("Content-Type")))
+		})
+		body, err := client.Get(t.Context(), server.URL+"/jwks?a=b")
+		require.NoError(t, err)
+		require.Equal(t, "GET /jwks?a=b application/json", string(body))
+	}
 }
 
 func TestGetStatus(t *testing.T) {
@@ -142,14 +145,19 @@ func TestGetBodyLimit(t *testing.T) {
 func TestGetStopsReadingAtTheLimit(t *testing.T) {
 	t.Parallel()
 	const limit = 1 << 10
-	body := &endless{}
-	client := metadata.Client{MaxBody: limit, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: r}, nil
-	})}
-	_, err := client.Get(t.Context(), issuer)
-	require.ErrorIs(t, err, metadata.ErrTooBig)
-	require.LessOrEqual(t, body.read, limit+1)
-	require.True(t, body.closed)
+	for _, get := range []func(*metadata.Client, context.Context, string) ([]byte, error){
+		(*metadata.Client).Get, (*metadata.Client).GetKeySet,
+	} {
+		body := &endless{}
+		client := metadata.Client{MaxBody: limit, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: r}, nil
+		})}
+		_, err := get(&client, t.Context(), issuer)
+		require.ErrorIs(t, err, metadata.ErrTooBig)
+		require.ErrorContains(t, err, "GET "+issuer)
+		require.LessOrEqual(t, body.read, limit+1)
+		require.True(t, body.closed)
+	}
 }
 
 // endless is a body of 64 MiB, so that a reader without a limit does end.
