@@ -1114,6 +1114,39 @@ func TestSharedKeysAreToldOfToWhoObserves(t *testing.T) {
 	})
 }
 
+// When one leaves, the next who came is told, be they few or many.
+func TestSharedKeysAreToldOfToTheNext(t *testing.T) {
+	for _, many := range []int{3, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newTown()
+			keys, key := w.tenant("keys")
+			var told eventLog
+			w.change = func(c *jwks.Config) {
+				c.URL, c.Observe, c.Fresh = keys.keySetURL(), told.observe, time.Second
+			}
+			d := w.verifier(t)
+			issuer := func(n int) string { return fmt.Sprintf("https://tenant-%d.example", n) }
+			for n := range many {
+				accepted(t, d, key.token(issuer(n)))
+			}
+			for n := range many - 1 {
+				d.Forget(issuer(n))
+				synctest.Wait()
+				time.Sleep(2 * time.Second)
+				require.Equal(t, issuer(n+1), told.last(t).Issuer)
+			}
+			w.change = func(c *jwks.Config) { c.URL, c.Fresh = keys.keySetURL(), time.Second }
+			accepted(t, d, key.token(issuer(0)))
+			d.Forget(issuer(many - 1))
+			synctest.Wait()
+			events := len(told.all())
+			time.Sleep(time.Minute)
+			require.Len(t, told.all(), events, "nobody is left who wants to know")
+			accepted(t, d, key.token(issuer(0)))
+		})
+	}
+}
+
 // Without a memory of tokens there is none to clear.
 func TestDynamicIssuersWithoutMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -32,22 +32,23 @@ func sharingOf(c Config) (s sharing, ok bool) {
 	}, true
 }
 
-// sharedKeys are keys with those who use them.
+// sharedKeys are keys with those who use them, who may be very many, and may all
+// leave at once.
 type sharedKeys struct {
 	keys *remoteKeys
 
-	mu    sync.Mutex
-	users []*Config
+	mu        sync.Mutex
+	users     map[*Config]bool
+	observers []*Config // users that have an observer, as they came, and some that have left
 }
 
 // observe tells an event to the first user that has an observer, under that
 // user's name.
 func (s *sharedKeys) observe(event Event) {
 	s.mu.Lock()
-	first := slices.IndexFunc(s.users, func(c *Config) bool { return c.Observe != nil })
 	var user *Config
-	if first >= 0 {
-		user = s.users[first]
+	if first := slices.IndexFunc(s.observers, func(c *Config) bool { return s.users[c] }); first >= 0 {
+		user = s.observers[first]
 	}
 	s.mu.Unlock()
 	if user != nil {
@@ -59,14 +60,20 @@ func (s *sharedKeys) observe(event Event) {
 func (s *sharedKeys) join(user *Config) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users = append(s.users, user)
+	s.users[user] = true
+	if user.Observe != nil {
+		s.observers = append(s.observers, user)
+	}
 }
 
 // leave reports whether nobody is left.
 func (s *sharedKeys) leave(user *Config) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.users = slices.DeleteFunc(s.users, func(other *Config) bool { return other == user })
+	delete(s.users, user)
+	if len(s.observers) >= 2*len(s.users) {
+		s.observers = slices.DeleteFunc(s.observers, func(c *Config) bool { return !s.users[c] })
+	}
 	return len(s.users) == 0
 }
 
@@ -80,7 +87,7 @@ func (d *DynamicIssuers) keysFor(c Config) (keys *remoteKeys, release func()) {
 	}
 	s := d.shared[key]
 	if s == nil {
-		s = &sharedKeys{}
+		s = &sharedKeys{users: make(map[*Config]bool)}
 		d.shared[key] = s
 	}
 	user := &c
