@@ -2,6 +2,7 @@ package metadata_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"runtime"
 	"strings"
@@ -103,7 +104,7 @@ type ending struct{ end func() }
 
 func (e ending) Read([]byte) (int, error) {
 	e.end()
-	return 0, nil
+	return 0, io.EOF
 }
 
 func (e ending) Close() error { return nil }

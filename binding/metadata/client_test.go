@@ -38,7 +38,7 @@ func TestGetStatus(t *testing.T) {
 		server, client := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			if status != 204 && status != 304 {
-				_, _ = w.Write([]byte("{}"))
+				_, _ = w.Write([]byte(`{"error":"invalid_client"}`))
 			}
 		})
 		body, err := client.Get(t.Context(), server.URL)
@@ -47,6 +47,7 @@ func TestGetStatus(t *testing.T) {
 		var refused *metadata.StatusError
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, status, refused.Status)
+		require.Empty(t, refused.Code, "it is of answers to PostForm alone")
 		require.Equal(t, server.URL, refused.URL)
 		require.Contains(t, err.Error(), "GET "+server.URL)
 	}
@@ -158,6 +159,19 @@ func TestGetStopsReadingAtTheLimit(t *testing.T) {
 		require.LessOrEqual(t, body.read, limit+1)
 		require.True(t, body.closed)
 	}
+}
+
+// A server that sees the caller hang up may end the body in good order.
+func TestGetTakesNoBodyThatEndedWhenTheCallerGaveUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := metadata.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: ending{cancel}, Request: r}, nil
+	})}
+	body, err := client.Get(ctx, issuer)
+	require.Nil(t, body)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // endless is a body of 64 MiB, so that a reader without a limit does end.
