@@ -28,7 +28,7 @@ func (i Issuer) Check(url string, elsewhere bool, mistake func(field, format str
 	checkURL := func(field, address string) {
 		switch {
 		case i.Client.CheckURL(address) == nil:
-		case !i.Client.DangerouslyAllowHTTP && len(address) > 7 && strings.EqualFold(address[:7], "http://"):
+		case !i.Client.DangerouslyAllowHTTP && strings.HasPrefix(strings.ToLower(address), "http://"):
 			mistake(field, "is an http URL, and must be https: whoever is on the path could choose the answers (for development there is DangerouslyAllowHTTP)")
 		default:
 			mistake(field, "must be an absolute https URL without user and fragment")
