@@ -2,10 +2,12 @@ package metadata_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +185,51 @@ func TestWhenConnectionsAreEnded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A slow transport takes a while to end its idle connections, and says when.
+type slow struct {
+	mu     sync.Mutex
+	events []string // with the time since start
+	start  time.Time
+}
+
+func (s *slow) tell(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, fmt.Sprint(time.Since(s.start), " ", what))
+}
+
+func (s *slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.tell("asked")
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+}
+
+func (s *slow) CloseIdleConnections() {
+	s.tell("ending")
+	time.Sleep(time.Second)
+	s.tell("ended")
+}
+
+// What was given up just now is not idle yet, so the end waits for it; and who asks meanwhile waits for the end, which would leave
+// them the old connection.
+func TestRequestsWaitForTheEndOfConnections(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		transport := &slow{start: time.Now()}
+		client := metadata.Client{Transport: transport}
+		client.EndConnections()
+		var all sync.WaitGroup
+		ask := func() {
+			_, err := client.Get(t.Context(), "https://auth.example/a")
+			require.NoError(t, err)
+		}
+		all.Go(ask)
+		synctest.Wait()
+		all.Go(ask)
+		all.Wait()
+		require.Equal(t, []string{"50ms ending", "1.05s ended", "1.05s asked", "1.05s asked"}, transport.events)
+		ask()
+		require.Len(t, transport.events, 5)
+	})
 }
