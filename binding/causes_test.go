@@ -66,7 +66,7 @@ func TestCauseOfATime(t *testing.T) {
 		"expired in another century": {"exp", 1, "exp lies at least 24h0m0s" + back},
 		"issued in a while":          {"iat", now.Unix() + 301, "iat lies at least 5m0s" + ahead},
 		"valid in a while":           {"nbf", now.Unix() + 2, "nbf lies less than 1m0s" + ahead},
-		"valid in another century":   {"nbf", 250_000_000_000, "nbf lies at least 24h0m0s" + ahead},
+		"valid in another century":   {"nbf", int64(250_000_000_000), "nbf lies at least 24h0m0s" + ahead},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
