@@ -223,6 +223,43 @@ func TestIssuerIsComparedExactly(t *testing.T) {
 	}
 }
 
+// Who needs a URL is told which member is at fault, and not given another's in its place.
+func TestURLThatIsNeeded(t *testing.T) {
+	t.Parallel()
+	const plain, alias = "https://auth.example/introspect", "https://mtls.auth.example/introspect"
+	for name, test := range map[string]struct {
+		endpoint, aliases any // of the introspection endpoint
+		certificate       bool
+		want, err         string
+	}{
+		"the endpoint":                          {plain, nil, false, plain, ""},
+		"the alias":                             {plain, map[string]any{"introspection_endpoint": alias}, true, alias, ""},
+		"the alias alone":                       {nil, map[string]any{"introspection_endpoint": alias}, true, alias, ""},
+		"the endpoint, without an alias":        {plain, map[string]any{"token_endpoint": alias}, true, plain, ""},
+		"none":                                  {nil, nil, false, "", "metadata: the document of https://auth.example has no introspection_endpoint"},
+		"neither":                               {nil, map[string]any{}, true, "", "metadata: the document of https://auth.example has no introspection_endpoint"},
+		"a number":                              {7, nil, false, "", "the metadata is malformed: introspection_endpoint is not a string, or is there twice"},
+		"over http":                             {"http://auth.example/introspect", nil, false, "", `introspection_endpoint is "http://auth.example/introspect": `},
+		"aliases that are none":                 {plain, 7, true, "", "mtls_endpoint_aliases is not an object with distinct names"},
+		"aliases that are none, not needed":     {plain, 7, false, plain, ""},
+		"an alias that is a number":             {plain, map[string]any{"introspection_endpoint": 7}, true, "", "the metadata is malformed: mtls_endpoint_aliases.introspection_endpoint is not a string"},
+		"an alias over http":                    {plain, map[string]any{"introspection_endpoint": "http://x.example"}, true, "", `mtls_endpoint_aliases.introspection_endpoint is "http://x.example": `},
+		"a number, and the alias is as it must": {7, map[string]any{"introspection_endpoint": alias}, true, alias, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := requireRead(t, document(map[string]any{"introspection_endpoint": test.endpoint, "mtls_endpoint_aliases": test.aliases}))
+			got, err := server.NeedURL("introspection_endpoint", test.certificate)
+			require.Equal(t, test.want, got)
+			if test.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.err)
+		})
+	}
+}
+
 // J/259: the second path is asked where the first plainly has nothing.
 func TestWhichPathsAreAsked(t *testing.T) {
 	t.Parallel()
@@ -243,6 +280,7 @@ func TestWhichPathsAreAsked(t *testing.T) {
 		"M/385 after 405":      {405, 200, "", []string{address, second}, nil},
 		"M/385 after 406":      {406, 200, "", []string{address, second}, nil},
 		"M/385 after 410":      {410, 200, "", []string{address, second}, nil},
+		"after 300":            {300, 200, "", []string{address, second}, nil},
 		"M/385 after 301":      {301, 200, "", []string{address, second}, nil},
 		"M/385 after 307":      {307, 200, "", []string{address, second}, nil},
 		"M/385 after HTML":     {200, 200, "<html></html>", []string{address, second}, nil},

@@ -11,6 +11,14 @@ import (
 	"github.com/certbound/certbound/binding/metadata"
 )
 
+// Connections that nobody uses are few and short-lived, and enough for many calls at once.
+func TestNewTransportKeepsFewConnections(t *testing.T) {
+	t.Parallel()
+	transport := metadata.NewTransport()
+	require.Equal(t, 64, transport.MaxIdleConnsPerHost)
+	require.Equal(t, 10*time.Second, transport.IdleConnTimeout)
+}
+
 // A peer that accepts a connection and says nothing holds it for a while, and
 // not for ever: net/http goes on with the handshake after the request was given
 // up.

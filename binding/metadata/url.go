@@ -14,7 +14,7 @@ import (
 func (c *Client) CheckURL(address string) error {
 	u, err := url.Parse(address)
 	secure := err == nil && (u.Scheme == "https" || u.Scheme == "http" && c.DangerouslyAllowHTTP)
-	if !secure || u.Hostname() == "" || u.User != nil || u.Opaque != "" || strings.Contains(address, "#") {
+	if !secure || u.Hostname() == "" || u.User != nil || strings.Contains(address, "#") {
 		return fmt.Errorf("metadata: %w", ErrURL)
 	}
 	// Not even escaped in the host: net/http maps a name in Unicode to ASCII when
@@ -30,7 +30,7 @@ func (c *Client) CheckURL(address string) error {
 	return nil
 }
 
-func isNotPrintableASCII(c rune) bool { return c <= ' ' || c >= 0x7f }
+func isNotPrintableASCII(c rune) bool { return c <= ' ' || c > '~' }
 
 // checkNamed checks a URL that a document from the base URL names. Another host
 // is usual. An address of the local network or the local machine is not, unless

@@ -16,7 +16,7 @@ func TestCheckURL(t *testing.T) {
 	strict, lax := metadata.Client{}, metadata.Client{DangerouslyAllowHTTP: true}
 	for _, address := range []string{
 		"https://a.example", "https://a.example/", "https://a.example:8443/b?c=d&e", "https://127.0.0.1/", "https://[::1]:1/", "https://xn--nxasmq6b.example/",
-		"HTTPS://a.example/", "https://a.example/%20", "https://a.example/caf%C3%A9",
+		"HTTPS://a.example/", "https://a.example/%20", "https://a.example/~alice", "https://a.example/caf%C3%A9",
 	} {
 		require.NoError(t, strict.CheckURL(address), address)
 		require.NoError(t, lax.CheckURL(address), address)
@@ -150,6 +150,7 @@ var localHosts = map[string]string{
 	"address in octal":         "0177.0.0.1",
 	"address of two parts":     "127.1",
 	"last part hexadecimal":    "127.0.0.0x1",
+	"last part begins with 9":  "127.0.0.9x",
 }
 
 // J/261: what a document may name, by where it came from.
@@ -215,6 +216,7 @@ func TestLocalAddresses(t *testing.T) {
 		"a name that ends so":     "notlocalhost",
 		"a label with a digit":    "1.example",
 		"a name of digits inside": "a1.b2.example",
+		"a label with a hyphen":   "a.-example",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
