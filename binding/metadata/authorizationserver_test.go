@@ -239,6 +239,7 @@ func TestURLThatIsNeeded(t *testing.T) {
 		"none":                                  {nil, nil, false, "", "metadata: the document of https://auth.example has no introspection_endpoint"},
 		"neither":                               {nil, map[string]any{}, true, "", "metadata: the document of https://auth.example has no introspection_endpoint"},
 		"a number":                              {7, nil, false, "", "the metadata is malformed: introspection_endpoint is not a string, or is there twice"},
+		"a number, and no alias":                {7, nil, true, "", "malformed: introspection_endpoint is not a string, or is there twice"},
 		"over http":                             {"http://auth.example/introspect", nil, false, "", `introspection_endpoint is "http://auth.example/introspect": `},
 		"aliases that are none":                 {plain, 7, true, "", "mtls_endpoint_aliases is not an object with distinct names"},
 		"aliases that are none, not needed":     {plain, 7, false, plain, ""},
