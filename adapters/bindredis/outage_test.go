@@ -10,7 +10,6 @@ import (
 	"net"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,24 +19,6 @@ import (
 
 	"github.com/certbound/certbound/adapters/bindredis"
 )
-
-// A records counts what is logged.
-type records struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (r *records) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.text.Write(p)
-}
-
-func (r *records) count(text string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return strings.Count(r.text.String(), text)
-}
 
 // standIn serves a connection as a server does that has no memory, and, while
 // full, none to write to.
@@ -88,7 +69,7 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var full atomic.Bool
-		log := new(records)
+		log := new(journal)
 		config := bindredis.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}
 		config.Client.InitAddress, config.Client.ForceSingleClient = []string{"redis.internal:6379"}, true
 		config.Client.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
@@ -108,7 +89,7 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 		const begins, ends = "cannot be looked up", "can be looked up again"
 		told := func(begun, ended int) {
 			t.Helper()
-			require.Equal(t, [2]int{begun, ended}, [2]int{log.count(begins), log.count(ends)}, log.text.String())
+			require.Equal(t, [2]int{begun, ended}, [2]int{strings.Count(log.String(), begins), strings.Count(log.String(), ends)}, log.String())
 		}
 
 		turn(false)
@@ -119,7 +100,7 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 		told(1, 1)
-		require.Equal(t, 1, log.count("outage=5ms"), log.text.String())
+		require.Equal(t, 1, strings.Count(log.String(), "outage=5ms"), log.String())
 
 		// One that lasts is told, and since when it has.
 		turn(true)
@@ -128,12 +109,12 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 		time.Sleep(time.Minute)
 		turn(true)
 		told(2, 1)
-		require.Equal(t, 1, log.count("short_outages_before=499"), log.text.String())
-		require.Equal(t, 1, log.count("since="+began.Format("2006-01-02T15:04:05")), log.text.String())
+		require.Equal(t, 1, strings.Count(log.String(), "short_outages_before=499"), log.String())
+		require.Equal(t, 1, strings.Count(log.String(), "since="+began.Format("2006-01-02T15:04:05")), log.String())
 		turn(true)
 		turn(false)
 		told(2, 2)
-		require.Equal(t, 1, log.count("outage=1m0s"), log.text.String())
+		require.Equal(t, 1, strings.Count(log.String(), "outage=1m0s"), log.String())
 
 		// After a while without any, the next is told at once.
 		time.Sleep(time.Minute)
