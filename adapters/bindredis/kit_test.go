@@ -123,24 +123,6 @@ func (s *server) ask(t testing.TB, words ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// A journal is a log that tests read.
-type journal struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // open makes a store, and closes it when the test ends.
 func open(t testing.TB, log *journal, config bindredis.Config) *bindredis.Store {
 	t.Helper()
