@@ -28,7 +28,7 @@ func LogEvents(logger *slog.Logger) func(Event) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	var failures repeats // one observer may be that of many verifiers
+	var failures repeats
 	return func(event Event) {
 		level, message := event.headline()
 		if !logger.Enabled(context.Background(), level) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"time"
 
@@ -45,20 +44,6 @@ type Config struct {
 	// less than 10 seconds after the last that was told is told only if it lasts.
 	// Nil means slog.Default().
 	Logger *slog.Logger
-}
-
-// dials reports whether addresses mean what a function of the user's takes them for.
-func dials(option valkey.ClientOption) bool {
-	return option.DialCtxFn != nil || option.DialFn != nil
-}
-
-func isNoAddress(address string) bool {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return true
-	}
-	number, err := net.LookupPort("tcp", port)
-	return err != nil || number == 0
 }
 
 const (

@@ -60,6 +60,23 @@ func standIn(conn net.Conn, full *atomic.Bool) {
 	}
 }
 
+// openStandIn makes a store whose connections a stand-in serves. Each begins with
+// dialled.
+func openStandIn(t *testing.T, log *journal, full *atomic.Bool, dialled func()) *bindredis.Store {
+	t.Helper()
+	config := bindredis.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}
+	config.Client.InitAddress, config.Client.ForceSingleClient = []string{"redis.internal:6379"}, true
+	config.Client.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+		dialled()
+		ours, theirs := net.Pipe()
+		go standIn(theirs, full)
+		return ours, nil
+	}
+	store, err := bindredis.New(config)
+	require.NoError(t, err)
+	return store
+}
+
 // Where one of a cluster's shards is away, or a server is away now and then,
 // answers and failures take turns: that is not told for each of them.
 func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
@@ -70,15 +87,7 @@ func TestOutagesThatTakeTurnsWithAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var full atomic.Bool
 		log := new(journal)
-		config := bindredis.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}
-		config.Client.InitAddress, config.Client.ForceSingleClient = []string{"redis.internal:6379"}, true
-		config.Client.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			go standIn(theirs, &full)
-			return ours, nil
-		}
-		store, err := bindredis.New(config)
-		require.NoError(t, err)
+		store := openStandIn(t, log, &full, func() {})
 		defer store.Close()
 		turn := func(fails bool) {
 			t.Helper()
@@ -138,21 +147,14 @@ func TestDialerThatDoesNotReturn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var full atomic.Bool
 				var dials atomic.Int64
-				config := bindredis.Config{Logger: slog.New(slog.DiscardHandler)}
-				config.Client.InitAddress, config.Client.ForceSingleClient = []string{"redis.internal:6379"}, true
-				config.Client.DialCtxFn = func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+				store := openStandIn(t, new(journal), &full, func() {
 					if dials.Add(1) == 1 {
 						leave()
 					}
-					ours, theirs := net.Pipe()
-					go standIn(theirs, &full)
-					return ours, nil
-				}
-				store, err := bindredis.New(config)
-				require.NoError(t, err)
+				})
 				defer store.Close()
 				start := time.Now()
-				_, err = store.Remember(t.Context(), [32]byte{1}, time.Minute)
+				_, err := store.Remember(t.Context(), [32]byte{1}, time.Minute)
 				require.Error(t, err)
 				require.Equal(t, start, time.Now(), "at once")
 				first, err := store.Remember(t.Context(), [32]byte{1}, time.Minute)

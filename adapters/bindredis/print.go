@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 )
 
 // Printed or logged, in whatever verb, a Config and a Store show what an operator
@@ -29,11 +28,6 @@ func (s *Store) Format(f fmt.State, _ rune) {
 
 // LogValue returns what Format writes.
 func (s *Store) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
-
-// isURL reports whether an address is a URL, which may hold a password.
-func isURL(address string) bool {
-	return strings.ContainsAny(address, "@?") || strings.Contains(address, "://")
-}
 
 func (c Config) text(what string) string {
 	addresses := make([]string, len(c.Client.InitAddress))

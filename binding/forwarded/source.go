@@ -57,11 +57,9 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 		return none, missing(s.absence(r))
 	}
 	// Trust comes first, whatever the header holds: RFC 9440 §4.
-	for _, rule := range s.trust {
-		if err := rule.check(r); err != nil {
-			return none, refused(binding.ReasonForwardedUntrusted,
-				fmt.Errorf("forwarded: %s came from %s: %w", s.certificate.name, peerOf(r), err))
-		}
+	if err := s.distrust(r); err != nil {
+		return none, refused(binding.ReasonForwardedUntrusted,
+			fmt.Errorf("forwarded: %s came from %s: %w", s.certificate.name, peerOf(r), err))
 	}
 	switch {
 	case found == ambiguous:
@@ -90,6 +88,16 @@ func (s *Source) ClientCertificate(r *http.Request) (binding.Certificate, error)
 	return certificate, nil
 }
 
+// distrust returns why the peer may not forward a certificate, or nil.
+func (s *Source) distrust(r *http.Request) error {
+	for _, rule := range s.trust {
+		if err := rule.check(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // absence says why the header may not have come. If that of another format did,
 // or if the peer is not the proxy, a configuration is not as intended.
 func (s *Source) absence(r *http.Request) error {
@@ -99,10 +107,8 @@ func (s *Source) absence(r *http.Request) error {
 				s.certificate.name, p.header, formatsIn(p.header))
 		}
 	}
-	for _, rule := range s.trust {
-		if err := rule.check(r); err != nil {
-			return fmt.Errorf("forwarded: no %s, from a peer that Config.Trust does not trust: %w", s.certificate.name, err)
-		}
+	if err := s.distrust(r); err != nil {
+		return fmt.Errorf("forwarded: no %s, from a peer that Config.Trust does not trust: %w", s.certificate.name, err)
 	}
 	return fmt.Errorf("forwarded: no %s: the client presented no certificate to the proxy, or the proxy does not set the header on this route",
 		s.certificate.name)

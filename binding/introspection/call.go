@@ -28,7 +28,6 @@ type outcome struct {
 	lasting bool           // the refusal is the token's, and remembered
 	size    int            // of the answer, in bytes
 	health  health
-	moved   bool      // the endpoint may be elsewhere by now
 	event   EventKind // "": there was no call
 	err     error     // of the event
 }
@@ -63,7 +62,7 @@ func (v *Verifier) finish(c *call, d digest, began time.Time, result outcome) {
 	if v.refusals.record(&result) {
 		v.client.EndConnections() // the certificate may have been renewed since
 	}
-	if result.moved && time.Since(v.refusals.lastGood) >= goodFor { // nobody is answered there
+	if isElsewhere(result.err) && v.refusals.nobodyIsAnswered() {
 		v.endpoint.mayHaveMoved()
 	}
 	c.token, c.refusal = result.token, result.refusal
@@ -146,7 +145,6 @@ func noAnswer(err error) outcome {
 		return failed(healthUnknown, err)
 	case errors.As(err, &status):
 		o := failed(healthUp, err)
-		o.moved = isElsewhere(status.Status)
 		if refusesUs(status) {
 			o.event = CredentialsRefused
 		}
@@ -154,20 +152,22 @@ func noAnswer(err error) outcome {
 	case errors.Is(err, metadata.ErrTooBig), errors.Is(err, metadata.ErrJWT):
 		return failed(healthUp, err)
 	case errors.Is(err, metadata.ErrNoConnection):
-		o := failed(healthAway, err)
-		o.moved = true
-		return o
+		return failed(healthAway, err)
 	}
 	return failed(healthNoAnswer, err)
 }
 
-// isElsewhere reports whether a status says that nobody is to be asked at this URL.
-func isElsewhere(status int) bool {
-	switch status {
+// isElsewhere reports whether a call failed as one does whose endpoint has moved.
+func isElsewhere(err error) bool {
+	var status *metadata.StatusError
+	if !errors.As(err, &status) {
+		return errors.Is(err, metadata.ErrNoConnection)
+	}
+	switch status.Status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusMisdirectedRequest:
 		return true
 	}
-	return status >= 300 && status < 400
+	return status.Status >= 300 && status.Status < 400
 }
 
 // refusesUs: RFC 7662 §2.3, RFC 6749 §5.2. It is no word on the token.
@@ -201,13 +201,16 @@ func (r *refusals) record(o *outcome) (refused bool) {
 	if o.event != CredentialsRefused {
 		return false
 	}
-	refused = time.Since(r.lastGood) >= goodFor || isClientError(o.err)
+	refused = r.nobodyIsAnswered() || isClientError(o.err)
 	if !refused || r.told {
 		o.event = CallFailed
 	}
 	r.told = r.told || refused
 	return refused
 }
+
+// nobodyIsAnswered reports whether the server answered about no token of late.
+func (r *refusals) nobodyIsAnswered() bool { return time.Since(r.lastGood) >= goodFor }
 
 // isClientError reports whether the server names our client as the reason.
 func isClientError(err error) bool {
