@@ -177,6 +177,22 @@ func TestMetadataIsReadAnew(t *testing.T) {
 		}, key)
 	})
 
+	// Where metadata names a set that is not there, it is read again with the next fetch.
+	t.Run("when it is corrected after the start", func(t *testing.T) {
+		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+			issuer.answer(status(404, ""))
+			v := newFaultVerifier(t, issuer, network.transport(t))
+			synctest.Wait()
+			moved := newFaultIssuer("https://other.example", key)
+			network.serve(t, "other.example", moved)
+			issuer.answerMetadata(body(fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer.url, moved.keySetURL())))
+			time.Sleep(5 * time.Second) // the longest wait for the next fetch, while there are no keys
+			synctest.Wait()
+			require.Equal(t, 1, moved.fetches())
+			v.accepts(t, key.token(issuer.url))
+		}, key)
+	})
+
 	// Slow metadata has all the time there is where the set is not where it was.
 	t.Run("when it is slow, and the key set has moved", func(t *testing.T) {
 		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
