@@ -189,24 +189,28 @@ func TestMetadataIsReadAnew(t *testing.T) {
 			time.Sleep(5 * time.Second) // the longest wait for the next fetch, while there are no keys
 			synctest.Wait()
 			require.Equal(t, 1, moved.fetches())
+			require.Equal(t, 1, issuer.fetches(), "where nothing was, nobody asks again")
 			v.accepts(t, key.token(issuer.url))
 		}, key)
 	})
 
 	// Slow metadata has all the time there is where the set is not where it was.
-	t.Run("when it is slow, and the key set has moved", func(t *testing.T) {
-		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
-			v := newFaultVerifier(t, issuer, network.transport(t))
-			v.accepts(t, key.token(issuer.url))
-			newer := newFaultKey("2")
-			moved := newFaultIssuer("https://other.example", newer)
-			network.serve(t, "other.example", moved)
-			issuer.answer(status(404, ""))
-			issuer.answerMetadata(after(4*time.Second, body(fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer.url, moved.keySetURL()))))
-			time.Sleep(30 * time.Minute)
-			v.accepts(t, newer.token(issuer.url))
-		}, key)
-	})
+	for name, slowBefore := range map[string]time.Duration{"when it is slow, and the key set has moved": 0, "when it is slow for long, and the key set moves": 2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
+				v := newFaultVerifier(t, issuer, network.transport(t))
+				v.accepts(t, key.token(issuer.url))
+				newer := newFaultKey("2")
+				moved := newFaultIssuer("https://other.example", newer)
+				network.serve(t, "other.example", moved)
+				issuer.answerMetadata(after(4*time.Second, body(fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer.url, moved.keySetURL()))))
+				time.Sleep(slowBefore)
+				issuer.answer(status(404, ""))
+				time.Sleep(30 * time.Minute)
+				v.accepts(t, newer.token(issuer.url))
+			}, key)
+		})
+	}
 
 	t.Run("never, where the configuration names the key set", func(t *testing.T) {
 		bubble(t, func(t *testing.T, network *pipeNetwork, issuer *faultIssuer) {
