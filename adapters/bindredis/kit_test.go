@@ -62,12 +62,18 @@ func startServer(t testing.TB, options ...string) *server {
 	return s
 }
 
+// begun is how far the ports are used, from anywhere: other processes look for some too.
+var begun atomic.Uint32
+
+func init() { begun.Store(mathrand.Uint32N(10_000)) }
+
 // freeAddress has a port that systems give no connection by themselves, from
 // 32768 on, and neither the one that is 10,000 above it, which a cluster takes.
+// No other server gets it while this one is away.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		port := 10_000 + mathrand.IntN(12_000)
+		port := 10_000 + int(begun.Add(1)%10_000)
 		if isFree(port) && isFree(port+10_000) {
 			return fmt.Sprintf("127.0.0.1:%d", port)
 		}
