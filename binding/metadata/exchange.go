@@ -39,6 +39,7 @@ func (x *exchange) failed(err error) error {
 		err = asked.Err // we say ourselves what was asked for
 	}
 	noConnection := x.began.Load() && !x.connected.Load()
+	hint := x.hint(err)
 	ended := x.reused.Load() && !x.answered.Load() && !isTimeout(err) && !errors.Is(err, context.Canceled)
 	if x.method == http.MethodPost && !noConnection {
 		err = withoutAnswer(err)
@@ -52,7 +53,7 @@ func (x *exchange) failed(err error) error {
 	if isTimeout(err) {
 		return fmt.Errorf("%s %s: no answer in time: %w", x.method, x.address, err)
 	}
-	return fmt.Errorf("%s %s: %w", x.method, x.address, err)
+	return fmt.Errorf("%s %s: %w%s", x.method, x.address, err, hint)
 }
 
 // whatMends names the option to set for a server whose CA is not known here, or
@@ -61,6 +62,23 @@ func whatMends(err error) string {
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
 		return "; add its CA to the RootCAs of the option Transport (see metadata.NewTransport)"
+	}
+	return ""
+}
+
+// beforeHTTP2 is net/http's error for a new connection that ended before the
+// first request of HTTP/2.
+const beforeHTTP2 = "http2: client conn could not be established"
+
+// hint says what a server may have meant that ended a new connection before the
+// request was written, or returns "". In TLS 1.3 it judges the client's
+// certificate when the client's handshake is already done, and the alert that
+// says why may then never be read.
+func (x *exchange) hint(err error) string {
+	var operation *net.OpError
+	writing := errors.As(err, &operation) && operation.Op == "write"
+	if x.connected.Load() && !x.reused.Load() && !x.answered.Load() && (writing || err.Error() == beforeHTTP2) {
+		return "; a server that wants a client certificate, or another one, may end a new connection so"
 	}
 	return ""
 }
@@ -89,6 +107,9 @@ func withoutAnswer(err error) error {
 	}
 	if isTimeout(err) {
 		return os.ErrDeadlineExceeded
+	}
+	if err.Error() == beforeHTTP2 {
+		return errors.New(beforeHTTP2)
 	}
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
@@ -274,6 +275,76 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 		err := post(&metadata.Client{}, strings.Replace(server.URL, "http:", "https:", 1))
 		require.ErrorIs(t, err, http.ErrSchemeMismatch)
 	})
+}
+
+// A TLS 1.3 server refuses a client's certificate when the client has begun to
+// write: what is not the alert itself leads to it.
+func TestErrorsOfAServerThatWantsACertificate(t *testing.T) {
+	t.Parallel()
+	const hint = "; a server that wants a client certificate, or another one, may end a new connection so"
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewUnstartedServer(nil)
+			server.EnableHTTP2 = http2
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}
+			server.StartTLS()
+			t.Cleanup(server.Close)
+			for range 20 {
+				transport := server.Client().Transport.(*http.Transport).Clone()
+				t.Cleanup(transport.CloseIdleConnections)
+				client := &metadata.Client{Transport: transport, Timeout: time.Minute}
+				err := post(client, server.URL)
+				requireNothingSent(t, err)
+				_, getErr := client.Get(t.Context(), server.URL)
+				for _, err := range []error{err, getErr} {
+					require.Error(t, err)
+					alert := strings.HasSuffix(err.Error(), "remote error: tls: certificate required")
+					require.NotEqual(t, alert, strings.HasSuffix(err.Error(), hint), err)
+				}
+			}
+		})
+	}
+	broken := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+	reading := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	early := errors.New("http2: client conn could not be established")
+	for name, test := range map[string]struct {
+		traced traced
+		want   string
+	}{
+		"writing":                 {traced{err: broken}, broken.Error() + hint},
+		"before HTTP/2":           {traced{err: early}, early.Error() + hint},
+		"reading":                 {traced{err: reading}, reading.Error()},
+		"an answer has begun":     {traced{err: broken, answered: true}, broken.Error()},
+		"a reused connection":     {traced{err: broken, reused: true}, "the connection ended: " + broken.Error()},
+		"reused, before HTTP/2":   {traced{err: early, reused: true}, "the connection ended: " + early.Error()},
+		"in time, not even begun": {traced{err: &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}}, "no answer in time: write tcp: i/o timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := &metadata.Client{Transport: test.traced}
+			require.EqualError(t, post(client, "https://auth.example"), "POST https://auth.example: "+test.want)
+			_, err := client.Get(t.Context(), "https://auth.example")
+			require.EqualError(t, err, "GET https://auth.example: "+test.want)
+		})
+	}
+}
+
+// traced is a transport that got a connection, and then an error.
+type traced struct {
+	err              error
+	reused, answered bool
+}
+
+func (d traced) RoundTrip(r *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(r.Context())
+	trace.GetConn(r.URL.Host)
+	trace.GotConn(httptrace.GotConnInfo{Reused: d.reused})
+	if d.answered {
+		trace.GotFirstResponseByte()
+	}
+	return nil, d.err
 }
 
 // unused is an address where nobody listens.

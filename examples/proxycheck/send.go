@@ -57,7 +57,7 @@ func (c *check) send(ctx context.Context, s side, f *forgery) (seen observation)
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request) // a redirect is not followed
 	if err != nil {
-		return observation{err: err}
+		return observation{err: beforeHTTP2(ctx, transport, request.URL, err)}
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, mostBody))

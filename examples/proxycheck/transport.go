@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -50,6 +52,29 @@ func (c lastWord) Write(p []byte) (int, error) {
 		return len(p), nil // reading says what became of it
 	}
 	return n, err
+}
+
+// beforeHTTP2 returns the alert for err if that says that the connection ended
+// before the first request of HTTP/2: net/http keeps the reason to itself, and a
+// client that says nothing is told it again.
+func beforeHTTP2(ctx context.Context, transport *http.Transport, asked *url.URL, err error) error {
+	if err.Error() != "http2: client conn could not be established" {
+		return err
+	}
+	config := transport.TLSClientConfig.Clone()
+	config.NextProtos = []string{"h2"}
+	address := net.JoinHostPort(asked.Hostname(), cmp.Or(asked.Port(), "443"))
+	connection, failed := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if failed == nil {
+		defer connection.Close()
+		const patience = 5 * time.Second // with one that took the certificate this time, and waits for a request
+		_ = connection.SetReadDeadline(time.Now().Add(patience))
+		_, failed = connection.Read(make([]byte, 1))
+	}
+	if (observation{err: failed}).byAlert() {
+		return failed
+	}
+	return err
 }
 
 // byAlert: the other side ended the handshake by a TLS alert, for it wants a
