@@ -77,7 +77,7 @@ const beforeHTTP2 = "http2: client conn could not be established"
 func (x *exchange) hint(err error) string {
 	var operation *net.OpError
 	writing := errors.As(err, &operation) && operation.Op == "write"
-	if x.connected.Load() && !x.reused.Load() && !x.answered.Load() && (writing || err.Error() == beforeHTTP2) {
+	if x.connected.Load() && !x.answered.Load() && (writing || err.Error() == beforeHTTP2) {
 		return "; a server that wants a client certificate, or another one, may end a new connection so"
 	}
 	return ""

@@ -306,24 +306,43 @@ func TestErrorsOfAServerThatWantsACertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// How far a request got, as the transport reports it, decides what its error is.
+func TestErrorsByHowFarARequestGot(t *testing.T) {
+	t.Parallel()
+	const (
+		hint  = "; a server that wants a client certificate, or another one, may end a new connection so"
+		ended = "the connection ended: "
+		ca    = "; add its CA to the RootCAs of the option Transport (see metadata.NewTransport)"
+	)
 	broken := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
 	reading := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	late := &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	early := errors.New("http2: client conn could not be established")
+	unknown := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	for name, test := range map[string]struct {
-		traced traced
-		want   string
+		transport traced
+		want      string
 	}{
-		"writing":                 {traced{err: broken}, broken.Error() + hint},
-		"before HTTP/2":           {traced{err: early}, early.Error() + hint},
-		"reading":                 {traced{err: reading}, reading.Error()},
-		"an answer has begun":     {traced{err: broken, answered: true}, broken.Error()},
-		"a reused connection":     {traced{err: broken, reused: true}, "the connection ended: " + broken.Error()},
-		"reused, before HTTP/2":   {traced{err: early, reused: true}, "the connection ended: " + early.Error()},
-		"in time, not even begun": {traced{err: &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}}, "no answer in time: write tcp: i/o timeout"},
+		"writing":                   {traced{err: broken}, broken.Error() + hint},
+		"before HTTP/2":             {traced{err: early}, early.Error() + hint},
+		"reading":                   {traced{err: reading}, reading.Error()},
+		"an answer has begun":       {traced{err: broken, answered: true}, broken.Error()},
+		"too late":                  {traced{err: late}, "no answer in time: " + late.Error()},
+		"reused":                    {traced{err: broken, reused: true}, ended + broken.Error()},
+		"reused, before HTTP/2":     {traced{err: early, reused: true}, ended + early.Error()},
+		"reused, an answer begun":   {traced{err: reading, reused: true, answered: true}, reading.Error()},
+		"reused, too late":          {traced{err: late, reused: true}, "no answer in time: " + late.Error()},
+		"reused, given up":          {traced{err: context.Canceled, reused: true}, "context canceled"},
+		"no connection":             {traced{err: reading, none: true}, "no connection: " + reading.Error()},
+		"no connection, unknown CA": {traced{err: unknown, none: true}, "no connection: " + unknown.Error() + ca},
+		"not reported":              {traced{err: broken, silent: true}, broken.Error()},
+		"not reported, unknown CA":  {traced{err: unknown, silent: true}, unknown.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := &metadata.Client{Transport: test.traced}
+			client := &metadata.Client{Transport: test.transport}
 			require.EqualError(t, post(client, "https://auth.example"), "POST https://auth.example: "+test.want)
 			_, err := client.Get(t.Context(), "https://auth.example")
 			require.EqualError(t, err, "GET https://auth.example: "+test.want)
@@ -331,15 +350,22 @@ func TestErrorsOfAServerThatWantsACertificate(t *testing.T) {
 	}
 }
 
-// traced is a transport that got a connection, and then an error.
+// traced is a transport that got a connection, or none, and then an error. A
+// silent one does not say so.
 type traced struct {
-	err              error
-	reused, answered bool
+	err                            error
+	silent, none, reused, answered bool
 }
 
 func (d traced) RoundTrip(r *http.Request) (*http.Response, error) {
+	if d.silent {
+		return nil, d.err
+	}
 	trace := httptrace.ContextClientTrace(r.Context())
 	trace.GetConn(r.URL.Host)
+	if d.none {
+		return nil, d.err
+	}
 	trace.GotConn(httptrace.GotConnInfo{Reused: d.reused})
 	if d.answered {
 		trace.GotFirstResponseByte()
