@@ -62,19 +62,31 @@ func startServer(t testing.TB, options ...string) *server {
 	return s
 }
 
-// begun is how far the ports are used, from anywhere: other processes look for some too.
-var begun atomic.Uint32
-
-func init() { begun.Store(mathrand.Uint32N(10_000)) }
+// Ports of this process, from whose first it keeps others away: a server may be away for a while, and begin again.
+var ports struct {
+	sync.Mutex
+	lock       net.Listener // at base
+	base, next int
+}
 
 // freeAddress has a port that systems give no connection by themselves, from
 // 32768 on, and neither the one that is 10,000 above it, which a cluster takes.
 // No other server gets it while this one is away.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		port := 10_000 + int(begun.Add(1)%10_000)
-		if isFree(port) && isFree(port+10_000) {
+	ports.Lock()
+	defer ports.Unlock()
+	const least, blocks, size = 20_000, 20, 100
+	for _, block := range mathrand.Perm(blocks) {
+		if ports.lock == nil {
+			ports.base = least + block*size
+			ports.lock, _ = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", ports.base))
+		}
+	}
+	require.NotNil(t, ports.lock, "no ports are free")
+	for range size {
+		ports.next = ports.next%(size-1) + 1
+		if port := ports.base + ports.next; isFree(port) && isFree(port+10_000) {
 			return fmt.Sprintf("127.0.0.1:%d", port)
 		}
 	}

@@ -6,35 +6,59 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"sync/atomic"
+	"sync"
 )
 
 // Systems give connections ports from 32768, or from 49152: who takes one of
 // those, and closes it for another to listen on, finds it taken now and then.
 const (
-	least = 10_000
-	most  = 32_000
+	least  = 10_000
+	blocks = 20
+	size   = 500
 )
 
-// begun is how far this process has gone, from anywhere: other processes look for
-// ports too.
-var begun atomic.Uint32
-
-func init() { begun.Store(rand.Uint32N(most - least)) }
+// A process has a block of its own, from whose first port it keeps others away:
+// who was told a port may listen there late, or stop and begin again.
+var (
+	mu   sync.Mutex
+	lock net.Listener // at the block's first port
+	base int
+	next int // from base
+)
 
 // Address returns an address of the loopback interface that nobody listens on
-// at the moment, nor at the next ports, of which there are as many in all.
-//
-// The ports are those after the last: who was told one may listen there late, or
-// stop and begin again, and nobody else in this process is told it meanwhile.
+// at the moment, nor at the next ports, of which there are as many in all. No
+// other process is told one of them, and this one only when it has been told
+// all of its block.
 func Address(ports int) (string, error) {
-	for range 100 {
-		port := least + (int(begun.Add(uint32(ports)))-ports)%(most-least)
-		if address := fmt.Sprintf("127.0.0.1:%d", port); areFree(port, ports) {
-			return address, nil
+	mu.Lock()
+	defer mu.Unlock()
+	if lock == nil {
+		if err := takeBlock(); err != nil {
+			return "", err
+		}
+	}
+	for range size {
+		if next+ports > size {
+			next = 1
+		}
+		port := base + next
+		next += ports
+		if areFree(port, ports) {
+			return fmt.Sprintf("127.0.0.1:%d", port), nil
 		}
 	}
 	return "", errors.New("freeport: no port is free")
+}
+
+func takeBlock() (err error) {
+	for _, block := range rand.Perm(blocks) {
+		base, next = least+block*size, 1
+		if lock, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("freeport: no ports are free: %w", err)
 }
 
 func areFree(port, ports int) bool {
