@@ -277,11 +277,13 @@ func TestErrorsOfPostFormSayWhatAnOperatorNeeds(t *testing.T) {
 	})
 }
 
+// hint is what a failed request says that may have lacked a certificate.
+const hint = "; a server that wants a client certificate, or another one, may end a new connection so"
+
 // A TLS 1.3 server refuses a client's certificate when the client has begun to
 // write: what is not the alert itself leads to it.
 func TestErrorsOfAServerThatWantsACertificate(t *testing.T) {
 	t.Parallel()
-	const hint = "; a server that wants a client certificate, or another one, may end a new connection so"
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -312,7 +314,6 @@ func TestErrorsOfAServerThatWantsACertificate(t *testing.T) {
 func TestErrorsByHowFarARequestGot(t *testing.T) {
 	t.Parallel()
 	const (
-		hint  = "; a server that wants a client certificate, or another one, may end a new connection so"
 		ended = "the connection ended: "
 		ca    = "; add its CA to the RootCAs of the option Transport (see metadata.NewTransport)"
 	)

@@ -27,9 +27,9 @@ var (
 )
 
 // Address returns an address of the loopback interface that nobody listens on
-// at the moment, nor at the next ports, of which there are as many in all. No
-// other process is told one of them, and this one only when it has been told
-// all of its block.
+// at the moment, nor at the next ports, of which there are as many in all. They
+// are told to no other process, and to this one not again before all of its
+// block have been.
 func Address(ports int) (string, error) {
 	mu.Lock()
 	defer mu.Unlock()
